@@ -1,0 +1,124 @@
+"""The whole way of one study, from its files to its assessment, in one call."""
+
+import dataclasses
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from gliomaai_training.findings import BlockingFindingError, Severity
+from gliomaai_training.inference.config import EngineConfig
+from gliomaai_training.inference.model_pack import ModelPack, load_model_pack
+from gliomaai_training.inference.predictor import Predictor
+from gliomaai_training.preprocessing.brain_mask import BrainMasker
+from gliomaai_training.preprocessing.prepare import PreparationConfig, prepare
+from gliomaai_training.progress import Progress, silent
+from GliomaAILib import __version__
+from GliomaAILib.assessment.assess import assess
+from GliomaAILib.assessment.assessment import Assessment, PackUse, Provenance
+from GliomaAILib.intake.study import read_study
+from GliomaAILib.models import BRAIN_MASK_PACK, SEGMENTATION_PACK, find_model_pack
+
+_SOFTWARE = ("gliomaai", "gliomaai-training", "torch", "monai", "SimpleITK", "numpy", "openvino")
+"""Distributions whose versions go into the provenance, where they are installed."""
+
+
+@dataclass(frozen=True)
+class AnalysisRequest:
+    """What to analyse, and how."""
+
+    study: Path
+    """A folder of DICOM, NIfTI, NRRD or MetaImage files, or one such file."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """The user's choice by sequence, as `intake.study.read_study` takes it."""
+    preparation: PreparationConfig = field(default_factory=PreparationConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    model: Path | None = None
+    """The segmentation pack to use instead of the shipped one."""
+
+
+class StageClock:
+    """Wall-clock seconds by stage, in the order of the run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the time the block takes to stage `name`."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+
+
+def analyze_study(request: AnalysisRequest, progress: Progress = silent) -> Assessment:
+    """Reads, prepares, segments and measures one study.
+
+    Model packs are verified first, so that a damaged one is known before minutes are spent.
+
+    Raises:
+        StudyError: the study holds nothing usable, or a person has to choose.
+        BlockingFindingError: a stage cannot give a result that could be trusted.
+        ModelPackError: a model pack is missing or damaged.
+        Cancelled: `progress` cancelled the run.
+    """
+    clock = StageClock()
+    with clock.stage("models"):
+        pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
+        mask_pack = None
+        if request.preparation.brain_mask == "network":
+            mask_pack = load_model_pack(find_model_pack(BRAIN_MASK_PACK))
+    with clock.stage("intake"):
+        case = read_study(request.study, request.choices, progress)
+    with clock.stage("preprocessing"):
+        masker = BrainMasker(mask_pack) if mask_pack is not None else None
+        prepared = prepare(case.sequences, request.preparation, progress, masker)
+    with clock.stage("inference"):
+        prediction = Predictor(pack, request.engine).predict(prepared, progress)
+    with clock.stage("assessment"):
+        progress("measures", 0.0)
+        provenance = _provenance(request, (pack, mask_pack), prediction.engine)
+        assessment = assess(case, prepared, prediction, provenance)
+        progress("measures", 1.0)
+    for finding in assessment.findings:
+        if finding.severity is Severity.BLOCKING:
+            raise BlockingFindingError(finding)
+    provenance = dataclasses.replace(provenance, timings_s=dict(clock.seconds))
+    return dataclasses.replace(assessment, provenance=provenance)
+
+
+def _provenance(
+    request: AnalysisRequest, packs: Sequence[ModelPack | None], engine: str
+) -> Provenance:
+    return Provenance(
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        gliomaai_version=__version__,
+        software=_software(),
+        model_packs=tuple(PackUse(p.name, p.version, p.sha256) for p in packs if p is not None),
+        engine=engine,
+        options=_options(request),
+    )
+
+
+def _software() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _SOFTWARE:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _options(request: AnalysisRequest) -> dict[str, str]:
+    """What the user chose, without paths: they may hold a name."""
+    options = {name: str(value) for name, value in dataclasses.asdict(request.preparation).items()}
+    options |= {name: str(value) for name, value in dataclasses.asdict(request.engine).items()}
+    options["sequences chosen by hand"] = ", ".join(sorted(request.choices)) or "none"
+    return options

@@ -1,0 +1,1 @@
+"""A Case becomes an Assessment."""

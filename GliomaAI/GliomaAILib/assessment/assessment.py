@@ -1,0 +1,61 @@
+"""The result of a run: everything that a report, a table or a viewer shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import SimpleITK as sitk
+from gliomaai_training.findings import Finding
+from gliomaai_training.preprocessing.prepared import Prepared
+
+from GliomaAILib.assessment.measures import Measures
+from GliomaAILib.intake.case import ClinicalFacts, Source
+
+
+@dataclass(frozen=True)
+class PackUse:
+    """A model pack that took part in a result."""
+
+    name: str
+    version: str
+    sha256: str
+    """Hash of the pack's manifest."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result came to be; the inputs' hashes are with the assessment's sources."""
+
+    created_utc: str
+    """ISO 8601 with offset, for example `2026-01-31T12:00:00+00:00`."""
+    gliomaai_version: str
+    software: Mapping[str, str]
+    """Version by distribution or component name."""
+    model_packs: tuple[PackUse, ...]
+    engine: str
+    """Which engine and precision ran the network, for example `torch fp32 cpu`."""
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    """Wall-clock seconds by stage, in the order of the run."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the user chose, by option name."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A case's segmentation, measures and findings."""
+
+    reference: str
+    """The sequence whose native grid `segmentation` has."""
+    sources: Mapping[str, Source]
+    """By sequence."""
+    facts: ClinicalFacts
+    findings: tuple[Finding, ...]
+    """Of intake, preprocessing and the result, the most severe first."""
+    segmentation: sitk.Image
+    """UInt8 `vocabulary.Label` values on the reference sequence's native grid."""
+    labels: sitk.Image
+    """UInt8 `vocabulary.Label` values on the common grid."""
+    entropy: sitk.Image
+    """Float32 bits (0 certain, 2 uniform) on the common grid."""
+    prepared: Prepared
+    measures: Measures
+    provenance: Provenance

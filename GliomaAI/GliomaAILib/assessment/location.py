@@ -1,0 +1,89 @@
+"""Where a tumour lies in the brain, by way of the ICBM152 template."""
+
+import numpy as np
+import SimpleITK as sitk
+from gliomaai_training.preprocessing.atlas import AtlasRegistration, register_to_icbm152
+from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.preprocessing.prepared import Prepared
+from gliomaai_training.vocabulary import REGIONS
+from numpy.typing import NDArray
+
+from GliomaAILib.assessment.foci import points_ras
+from GliomaAILib.assessment.lobes import LOBES, lobe_numbers
+from GliomaAILib.assessment.measures import Location
+from GliomaAILib.assessment.midline import Midline
+from GliomaAILib.assessment.ventricles import find_ventricles
+
+REGISTRATION_ORDER = ("t1", "t1gd", "t2", "flair")
+"""Which sequence is registered to the T1 template: the first of these that is present."""
+
+
+def register_brain(prepared: Prepared) -> AtlasRegistration | None:
+    """The study's registration to ICBM152; None when it fails its check.
+
+    Raises:
+        ValueError: the brain mask is empty.
+    """
+    name = next(name for name in REGISTRATION_ORDER if name in prepared.sequences)
+    registration = register_to_icbm152(prepared.sequences[name], prepared.brain_mask)
+    return registration if registration.trusted else None
+
+
+def template_midline(registration: AtlasRegistration) -> Midline:
+    """The template's plane of symmetry in the patient."""
+    to_patient = registration.to_atlas.GetInverse()
+    centre = to_patient.TransformPoint((0.0, 0.0, 0.0))
+    # Planes map by the transposed matrix; the template's normal (LPS +x) points left.
+    left = np.reshape(registration.to_atlas.GetMatrix(), (3, 3))[0]
+    right = -left * np.array([-1.0, -1.0, 1.0]) / np.linalg.norm(left)
+    return Midline((-centre[0], -centre[1], centre[2]), tuple(right.tolist()))
+
+
+def locate(prepared: Prepared, labels: sitk.Image, registration: AtlasRegistration) -> Location:
+    """The place of a tumour in the brain.
+
+    Args:
+        prepared: the study.
+        labels: `vocabulary.Label` values on the common grid.
+        registration: of this study to the template.
+
+    Raises:
+        ValueError: there is no tumour.
+    """
+    array = sitk.GetArrayViewFromImage(labels)
+    grid = Grid.of(labels)
+    whole = registration.to_atlas_ras(points_ras(array > 0, grid))
+    if len(whole) == 0:
+        raise ValueError("there is no tumour to locate")
+    counts = np.bincount(lobe_numbers(whole), minlength=len(LOBES))
+    order = [int(n) for n in np.argsort(-counts, kind="stable") if counts[n] > 0]
+    shares = {LOBES[n]: float(counts[n] / counts.sum()) for n in order}
+    centre = whole.mean(axis=0).tolist()
+    ventricles = find_ventricles(prepared, labels, registration)
+    return Location(
+        centre_icbm152_mm=(centre[0], centre[1], centre[2]),
+        lobe=LOBES[order[0]],
+        lobe_shares=shares,
+        ventricle_distance_mm=(
+            None if ventricles is None else _distances_mm(array, grid, ventricles)
+        ),
+        brain_overlap=registration.brain_overlap,
+    )
+
+
+def _distances_mm(
+    labels: NDArray[np.uint8], grid: Grid, ventricles: sitk.Image
+) -> dict[str, float]:
+    """From each region that is present to the nearest ventricle, between voxel faces."""
+    from scipy import ndimage
+    from scipy.spatial import cKDTree
+
+    inside = sitk.GetArrayViewFromImage(ventricles) > 0
+    tree = cKDTree(points_ras(inside & ~ndimage.binary_erosion(inside), Grid.of(ventricles)))
+    distances = {}
+    for name in ("WT", "TC"):
+        region = np.isin(labels, REGIONS[name])
+        if region.any():
+            nearest = float(np.min(tree.query(points_ras(region, grid))[0]))
+            distances[name] = max(0.0, nearest - min(grid.spacing_mm))
+    return distances

@@ -1,0 +1,1 @@
+"""A study becomes a Case: DICOM and files, sequence recognition, quality gates."""

@@ -1,0 +1,55 @@
+"""Where the model packs lie that the clinic runs."""
+
+import os
+from pathlib import Path
+
+from gliomaai_training.inference.model_pack import MANIFEST, ModelPackError
+
+SEGMENTATION_PACK = "segmentation"
+"""The default pack of the tumour segmentation network."""
+
+BRAIN_MASK_PACK = "brain-mask"
+"""The pack of the brain mask network."""
+
+PACK_NAMES = (SEGMENTATION_PACK, BRAIN_MASK_PACK)
+"""The packs the clinic needs."""
+
+MODELS_VARIABLE = "GLIOMAAI_MODELS"
+"""Environment variable that names a folder of model packs, searched before the shipped ones."""
+
+
+def find_model_pack(name: str, override: Path | None = None) -> Path:
+    """The folder of a model pack; its content is not verified here.
+
+    Args:
+        name: of `PACK_NAMES`, or another pack the user installed.
+        override: the pack itself or a folder of packs, as the user named it. Then nothing else is
+            searched: who names a model must not silently get another.
+
+    Raises:
+        ModelPackError: there is no such pack.
+    """
+    if override is not None:
+        candidates = [override, override / name]
+        remedy = f"a model pack is a folder with a {MANIFEST}"
+    else:
+        candidates = [folder / name for folder in pack_folders()]
+        remedy = f"install gliomaai again, or name a folder of packs in {MODELS_VARIABLE}"
+    for candidate in candidates:
+        if (candidate / MANIFEST).is_file():
+            return candidate
+    looked = ", ".join(str(candidate) for candidate in candidates)
+    raise ModelPackError(f"there is no model pack '{name}' in {looked}; {remedy}")
+
+
+def pack_folders() -> tuple[Path, ...]:
+    """Folders that may hold packs, in order of search.
+
+    The one that `MODELS_VARIABLE` names; the source tree (`Resources/Models` at the repository's
+    root); an installed wheel (inside the package); an installed Slicer extension (beside it).
+    """
+    variable = os.environ.get(MODELS_VARIABLE)
+    named = (Path(variable),) if variable else ()
+    package = Path(__file__).resolve().parent
+    roots = (package.parent.parent, package, package.parent)
+    return named + tuple(root / "Resources" / "Models" for root in roots)

@@ -1,0 +1,1 @@
+"""An Assessment becomes files."""

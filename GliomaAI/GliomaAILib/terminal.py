@@ -1,0 +1,84 @@
+"""What the command line shows of a run and its result."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gliomaai_training.findings import Severity
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from GliomaAILib.assessment.assessment import Assessment
+
+
+class StageDisplay:
+    """A progress callback: one bar for each stage on a terminal, one line for each elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bars = sys.stderr.isatty()
+        self._stage: str | None = None
+        self._bar: tqdm[None] | None = None
+        self._begin = 0.0
+
+    def __enter__(self) -> "StageDisplay":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_stage(finished=error is None)
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """Shows that `fraction`, 0 to 1, of `stage` is done."""
+        if self._quiet:
+            return
+        if stage != self._stage:
+            self._end_stage(finished=True)
+            self._begin_stage(stage)
+        if self._bar is not None:
+            self._bar.update(100 * fraction - self._bar.n)
+
+    def _begin_stage(self, stage: str) -> None:
+        self._stage, self._begin = stage, time.perf_counter()
+        if self._bars:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=100, desc=f"{stage:<24}", bar_format="{desc} |{bar:30}| {n:3.0f} % {elapsed}"
+            )
+
+    def _end_stage(self, finished: bool) -> None:
+        if self._stage is None:
+            return
+        if self._bar is not None:
+            if finished:
+                self._bar.update(100 - self._bar.n)
+            self._bar.close()
+            self._bar = None
+        elif finished:
+            sys.stderr.write(f"{self._stage}: {time.perf_counter() - self._begin:.1f} s\n")
+        self._stage = None
+
+
+def timing_table(seconds: Mapping[str, float]) -> str:
+    """Wall-clock seconds by stage, and their sum."""
+    rows = [*seconds.items(), ("total", sum(seconds.values()))]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}} {value:6.1f} s" for name, value in rows)
+
+
+def summary(assessment: "Assessment") -> str:
+    """The result in a few lines: volumes, and every finding a person must look at."""
+    volumes = assessment.measures.volumes_ml
+    lines = ["Volumes: " + ", ".join(f"{name} {volumes[name]:.1f} mL" for name in volumes)]
+    for finding in assessment.findings:
+        if finding.severity != Severity.INFO:
+            lines.append(f"{finding.severity}: {finding.message} {finding.action}".rstrip())
+    return "\n".join(lines)

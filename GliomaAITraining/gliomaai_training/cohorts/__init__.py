@@ -1,0 +1,1 @@
+"""Studies and clinical facts of many patients, and their split by patient."""

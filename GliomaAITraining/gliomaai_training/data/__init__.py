@@ -1,0 +1,1 @@
+"""Cases on disk, datasets and augmentation for training."""

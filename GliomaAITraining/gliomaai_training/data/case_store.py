@@ -1,0 +1,133 @@
+"""Cases as training reads them: brain crops in 8 bits, one small file each."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from gliomaai_training.cohorts.manifest import CaseFiles
+from gliomaai_training.preprocessing.network_input import brain_box, normalise
+from gliomaai_training.vocabulary import SEQUENCES, Label
+
+LEVELS = 255
+"""0 is outside the brain or absent; 1 to 255 span the sequence's intensities in the brain."""
+
+LEGACY_ET = 4
+"""Public files before 2023 write enhancing tumour as 4."""
+
+
+@dataclass(frozen=True)
+class StoredCase:
+    """One case's brain crop."""
+
+    case: str
+    patient: str
+    cohort: str
+    images: NDArray[np.uint8]
+    """(4, z, y, x), 0 outside the brain."""
+    present: NDArray[np.bool_]
+    """(4,)"""
+    labels: NDArray[np.uint8]
+    """(z, y, x) `vocabulary.Label` values."""
+    voxel_mm: tuple[float, float, float]
+    """Voxel size along z, y, x."""
+
+    def normalised(self) -> NDArray[np.float32]:
+        """The images as a network reads them, (4, z, y, x)."""
+        brain = self.images.any(axis=0)
+        return np.stack([normalise(image, brain) for image in self.images])
+
+
+def store_cases(cases: Sequence[CaseFiles], folder: Path) -> list[Path]:
+    """Converts co-registered, skull-stripped cases; files that exist already are kept.
+
+    Returns:
+        One file for each case, named by its images' content so that changed images convert anew.
+
+    Raises:
+        ValueError: a case has no segmentation, or its images differ in size.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for case in cases:
+        file = folder / f"{case.cohort}-{case.case}-{_fingerprint(case)}.npz"
+        if not file.exists():
+            _write(convert_case(case), file)
+        files.append(file)
+    return files
+
+
+def convert_case(case: CaseFiles) -> StoredCase:
+    """Reads one case and cuts it to its brain (where any sequence is not 0)."""
+    if case.segmentation is None:
+        raise ValueError(f"case {case.case} has no segmentation to train on")
+    segmentation = _read(case.segmentation)
+    images = {name: _read(file) for name, file in case.sequences.items()}
+    for name, image in images.items():
+        if image.GetSize() != segmentation.GetSize():
+            raise ValueError(
+                f"{name} of case {case.case} has size {image.GetSize()}, "
+                f"its segmentation {segmentation.GetSize()}"
+            )
+    arrays = {name: sitk.GetArrayFromImage(image) for name, image in images.items()}
+    brain = np.any([array != 0 for array in arrays.values()], axis=0)
+    box = brain_box(brain)
+    labels = sitk.GetArrayFromImage(segmentation)[box].astype(np.uint8)
+    labels[labels == LEGACY_ET] = Label.ET
+    stack = np.zeros((len(SEQUENCES), *labels.shape), np.uint8)
+    for index, name in enumerate(SEQUENCES):
+        if name in arrays:
+            stack[index] = _to_levels(arrays[name][box], brain[box])
+    present = np.array([name in arrays for name in SEQUENCES])
+    spacing_mm = segmentation.GetSpacing()
+    voxel_mm = (spacing_mm[2], spacing_mm[1], spacing_mm[0])
+    return StoredCase(case.case, case.patient, case.cohort, stack, present, labels, voxel_mm)
+
+
+def load_case(file: Path) -> StoredCase:
+    """Reads a file that `store_cases` wrote."""
+    with np.load(file, allow_pickle=False) as content:
+        voxel_mm = content["voxel_mm"]
+        return StoredCase(
+            case=str(content["case"]),
+            patient=str(content["patient"]),
+            cohort=str(content["cohort"]),
+            images=content["images"],
+            present=content["present"],
+            labels=content["labels"],
+            voxel_mm=(float(voxel_mm[0]), float(voxel_mm[1]), float(voxel_mm[2])),
+        )
+
+
+def _write(case: StoredCase, file: Path) -> None:
+    partial = file.with_suffix(".partial.npz")
+    np.savez_compressed(partial, **case.__dict__)
+    partial.replace(file)
+
+
+def _read(file: Path) -> sitk.Image:
+    return sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
+
+
+def _to_levels(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    inside = brain & (array != 0)
+    levels = np.zeros(array.shape, np.uint8)
+    if not inside.any():
+        return levels
+    values = array[inside].astype(np.float32)
+    low, high = np.percentile(values, (0.0, 99.95))
+    scaled = (values - low) / max(float(high - low), 1e-6) * (LEVELS - 1)
+    levels[inside] = 1 + np.clip(np.rint(scaled), 0, LEVELS - 1).astype(np.uint8)
+    return levels
+
+
+def _fingerprint(case: CaseFiles) -> str:
+    digest = hashlib.sha256()
+    files = [*case.sequences.values(), *([case.segmentation] if case.segmentation else [])]
+    for file in files:
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]

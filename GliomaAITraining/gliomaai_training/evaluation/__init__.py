@@ -1,0 +1,1 @@
+"""Metrics, bootstrap intervals, tables and figures."""

@@ -1,0 +1,1 @@
+"""Model packs and the one predictor that training, evaluation and the clinic share."""

@@ -1,0 +1,146 @@
+"""Model packs: a MONAI bundle folder whose every file is checked against its SHA-256 before use.
+
+NAME/
+    configs/metadata.json     MONAI bundle metadata, with our own section `gliomaai`
+    models/model.safetensors  weights; nothing is ever unpickled
+    docs/README.md            the model card
+    LICENSE
+    manifest.json             SHA-256 of every other file
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MANIFEST = "manifest.json"
+METADATA = "configs/metadata.json"
+WEIGHTS = "models/model.safetensors"
+CARD = "docs/README.md"
+
+
+class ModelPackError(ValueError):
+    """A model pack is missing, incomplete or damaged."""
+
+
+@dataclass(frozen=True)
+class ModelPack:
+    """A verified model pack on disk."""
+
+    folder: Path
+    name: str
+    version: str
+    settings: Mapping[str, Any]
+    """The metadata's section `gliomaai`: `task`, `network` (its configuration), `calibration`,
+    `postprocessing` ..."""
+    sha256: str
+    """Hash of the manifest: one value that stands for the whole pack."""
+
+    def weights(self) -> "dict[str, Tensor]":
+        """The network's state, in float32 on the CPU."""
+        from safetensors.torch import load_file
+
+        return {name: value.float() for name, value in load_file(self.folder / WEIGHTS).items()}
+
+
+def load_model_pack(folder: Path) -> ModelPack:
+    """Verifies every file of a pack and reads its metadata.
+
+    Raises:
+        ModelPackError: a file is missing, unlisted or not what the manifest says.
+    """
+    manifest_file = folder / MANIFEST
+    if not manifest_file.is_file():
+        raise ModelPackError(f"{folder} is no model pack: it has no {MANIFEST}")
+    content = manifest_file.read_bytes()
+    try:
+        listed: dict[str, str] = dict(json.loads(content)["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelPackError(f"{manifest_file} cannot be read: {error}") from error
+    _verify(folder, listed)
+    try:
+        metadata = json.loads((folder / METADATA).read_text("utf-8"))
+        name, version, settings = (metadata[key] for key in ("name", "version", "gliomaai"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelPackError(f"{folder / METADATA} cannot be read: {error}") from error
+    return ModelPack(folder, name, version, settings, hashlib.sha256(content).hexdigest())
+
+
+def _verify(folder: Path, listed: Mapping[str, str]) -> None:
+    for required in (METADATA, WEIGHTS, CARD):
+        if required not in listed:
+            raise ModelPackError(f"the manifest of {folder} does not list {required}")
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    for name in sorted(present - {MANIFEST} - listed.keys()):
+        raise ModelPackError(f"{folder} holds {name}, which its manifest does not list")
+    for name, expected in listed.items():
+        if name not in present:
+            raise ModelPackError(f"{folder} lacks {name}; install the model pack again")
+        if sha256_of(folder / name) != expected:
+            raise ModelPackError(
+                f"{folder / name} is damaged (its SHA-256 differs); install the model pack again"
+            )
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_model_pack(
+    folder: Path,
+    metadata: Mapping[str, Any],
+    weights: "Mapping[str, Tensor]",
+    extra_files: Mapping[str, bytes],
+) -> ModelPack:
+    """Writes a pack atomically: it appears complete under its name or not at all.
+
+    Args:
+        folder: where the pack goes; an older pack there is replaced.
+        metadata: MONAI bundle metadata with `name`, `version` and the section `gliomaai`.
+        weights: the network's state; floating-point values are stored in float16.
+        extra_files: further files by relative path, the model card (`docs/README.md`) among them.
+
+    Raises:
+        ModelPackError: the model card is missing.
+    """
+    from safetensors.torch import save_file
+
+    if CARD not in extra_files:
+        raise ModelPackError(f"a model pack needs its card: {CARD}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pack-") as scratch:
+        fresh = Path(scratch) / folder.name
+        for name, content in extra_files.items():
+            _put(fresh / name, content)
+        _put(fresh / METADATA, (json.dumps(metadata, indent=2) + "\n").encode())
+        (fresh / WEIGHTS).parent.mkdir(parents=True)
+        stored = {
+            name: (value.half() if value.is_floating_point() else value).contiguous()
+            for name, value in weights.items()
+        }
+        save_file(stored, fresh / WEIGHTS)
+        hashes = {
+            p.relative_to(fresh).as_posix(): sha256_of(p)
+            for p in sorted(fresh.rglob("*"))
+            if p.is_file()
+        }
+        _put(fresh / MANIFEST, (json.dumps({"sha256": hashes}, indent=2) + "\n").encode())
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(fresh, folder)
+    return load_model_pack(folder)
+
+
+def _put(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)

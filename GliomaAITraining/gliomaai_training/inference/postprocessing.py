@@ -1,0 +1,82 @@
+"""From logits to probabilities, labels and uncertainty. Arrays only: no geometry, no torch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from gliomaai_training.vocabulary import Label
+
+
+@dataclass(frozen=True)
+class PostprocessingConfig:
+    """Clean-up of a label map; a model pack's section `postprocessing` has these names."""
+
+    minimum_focus_ml: float = 0.0
+    """Connected tumour (all labels, 26 neighbours) smaller than this becomes background."""
+    minimum_et_ml: float = 0.0
+    """If a study's whole ET is smaller than this, it becomes NCR: a few scattered enhancing voxels
+    are mostly vessels (Isensee et al. 2021, nnU-Net for BraTS 2020)."""
+
+    def __post_init__(self) -> None:
+        for name in ("minimum_focus_ml", "minimum_et_ml"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Probabilities (labels, z, y, x) from logits of that shape, divided by `temperature` first.
+
+    Temperature scaling: Guo et al., On calibration of modern neural networks, ICML 2017.
+
+    Raises:
+        ValueError: the temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"the temperature must be positive, not {temperature}")
+    probabilities = np.empty(logits.shape, np.float32)
+    scale = np.float32(1.0 / temperature)
+    for z in range(logits.shape[1]):  # slice by slice: stays in the cache
+        part = logits[:, z] * scale
+        part -= part.max(axis=0)
+        np.exp(part, out=part)
+        np.divide(part, part.sum(axis=0), out=probabilities[:, z])
+    return probabilities
+
+
+def entropy_bits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shannon entropy over axis 0 in bits: 0 where certain, log2(labels) where uniform."""
+    entropy = np.empty(probabilities.shape[1:], np.float32)
+    tiny = np.finfo(np.float32).tiny
+    for z in range(len(entropy)):
+        part = probabilities[:, z]
+        entropy[z] = -(part * np.log2(np.maximum(part, tiny))).sum(axis=0)
+    return np.maximum(entropy, 0)
+
+
+def most_likely(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The label (z, y, x) of the highest probability (labels, z, y, x); ties go to the lower."""
+    labels = np.zeros(probabilities.shape[1:], np.uint8)
+    highest = probabilities[0].copy()
+    for value in range(1, probabilities.shape[0]):
+        above = probabilities[value] > highest
+        labels[above] = value
+        np.maximum(highest, probabilities[value], out=highest)
+    return labels
+
+
+def clean_labels(
+    labels: NDArray[np.uint8], voxel_ml: float, config: PostprocessingConfig
+) -> NDArray[np.uint8]:
+    """Removes what is too small to be believed; the input is left as it is."""
+    cleaned = labels.copy()
+    if config.minimum_focus_ml > 0 and cleaned.any():
+        neighbours = np.ones((3, 3, 3), bool)
+        foci, count = ndimage.label(cleaned != Label.BACKGROUND, neighbours)
+        focus_ml = np.bincount(foci.ravel(), minlength=count + 1) * voxel_ml
+        cleaned[(focus_ml < config.minimum_focus_ml)[foci]] = Label.BACKGROUND
+    enhancing = cleaned == Label.ET
+    if 0 < np.count_nonzero(enhancing) * voxel_ml < config.minimum_et_ml:
+        cleaned[enhancing] = Label.NCR
+    return cleaned

@@ -1,0 +1,24 @@
+"""What the segmentation network says of a prepared study."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Label probabilities on the common grid, with their uncertainty."""
+
+    probabilities: NDArray[np.float32]
+    """Shape (4, k, j, i), calibrated, by `vocabulary.Label`; they sum to 1 in every voxel."""
+    labels: sitk.Image
+    """UInt8 `vocabulary.Label` values on the common grid, after post-processing."""
+    entropy: sitk.Image
+    """Float32 per-voxel entropy of the probabilities in bits (0 certain, 2 uniform), same grid."""
+    engine: str
+    """Which engine and precision computed it, for example `torch fp32 cpu`."""
+    pack_name: str
+    pack_sha256: str
+    """Hash of the model pack's manifest."""

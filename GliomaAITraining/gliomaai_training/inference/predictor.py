@@ -1,0 +1,113 @@
+"""The one predictor: from a prepared study to label probabilities, labels and uncertainty."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliomaai_training.inference.config import AUTOMATIC, EngineConfig
+from gliomaai_training.inference.engines import Engine, EngineChoice, open_engine
+from gliomaai_training.inference.model_pack import ModelPack, ModelPackError
+from gliomaai_training.inference.postprocessing import (
+    PostprocessingConfig,
+    clean_labels,
+    entropy_bits,
+    most_likely,
+)
+from gliomaai_training.inference.prediction import Prediction
+from gliomaai_training.inference.runner import NetworkRunner
+from gliomaai_training.preprocessing.network_input import NetworkInput
+from gliomaai_training.preprocessing.prepared import Prepared
+from gliomaai_training.progress import Progress, silent
+from gliomaai_training.vocabulary import Label
+
+CERTAIN_BACKGROUND = (1.0, 0.0, 0.0, 0.0)
+"""Label probabilities outside the brain."""
+
+
+class Predictor:
+    """Segments prepared studies with one model pack.
+
+    The pack's settings used here: `task` (must be `segmentation`), `network`,
+    `calibration.temperature` (default 1) and `postprocessing` (fields of `PostprocessingConfig`).
+    """
+
+    def __init__(self, pack: ModelPack, config: EngineConfig = AUTOMATIC) -> None:
+        """Checks the pack's settings and settles the engine; the network is loaded at first use.
+
+        Raises:
+            ModelPackError: the pack is for another task or its settings are wrong.
+            ValueError: an engine or device was asked for that this machine lacks.
+        """
+        if pack.settings.get("task") != "segmentation":
+            raise ModelPackError(
+                f"model pack {pack.name} is for {pack.settings.get('task')!r}, not for segmentation"
+            )
+        self._pack = pack
+        self._config = config
+        self._temperature, self._postprocessing = _settings(pack)
+        self._runner = NetworkRunner(self._open_engine, config)
+
+    @property
+    def engine(self) -> str:
+        """Library, precision and device, for example `torch fp32 cpu`."""
+        return self._runner.engine
+
+    def predict(self, prepared: Prepared, progress: Progress = silent) -> Prediction:
+        """Segments a prepared study; sequences that are absent are done without.
+
+        Raises:
+            ValueError: the brain mask is empty, no sequence is present, or voxels are not finite.
+            MemoryError: there is not enough memory even for tiles.
+            Cancelled: raised by `progress`.
+        """
+        cut = NetworkInput.of(prepared, self._runner.stride)
+        inside = self.probabilities(cut.images, cut.present, progress)
+        for label, value in enumerate(CERTAIN_BACKGROUND):
+            inside[label][~cut.brain] = value
+        grid = prepared.grid
+        labels = clean_labels(most_likely(inside), grid.voxel_ml, self._postprocessing)
+        entropy = cut.restore(entropy_bits(inside)[None], (0.0,))[0]
+        whole_labels = cut.restore(labels[None].astype(np.float32), (Label.BACKGROUND,))[0]
+        return Prediction(
+            probabilities=cut.restore(inside, CERTAIN_BACKGROUND),
+            labels=grid.image(whole_labels.astype(np.uint8)),
+            entropy=grid.image(entropy),
+            engine=self._runner.engine,
+            pack_name=self._pack.name,
+            pack_sha256=self._pack.sha256,
+        )
+
+    def probabilities(
+        self,
+        images: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        progress: Progress = silent,
+    ) -> NDArray[np.float32]:
+        """Calibrated label probabilities (4, z, y, x) of normalised images (4, z, y, x).
+
+        Any size will do. See `NetworkRunner.probabilities` for arguments and errors.
+        """
+        return self._runner.probabilities(images, present, self._temperature, progress)
+
+    def _open_engine(self, choice: EngineChoice) -> Engine:
+        from gliomaai_training.networks.build import build_network
+
+        network = build_network(self._pack.settings["network"])
+        network.load_state_dict(self._pack.weights())
+        return open_engine(network, choice, self._config.threads)
+
+
+def _settings(pack: ModelPack) -> tuple[float, PostprocessingConfig]:
+    calibration: Mapping[str, Any] = pack.settings.get("calibration", {})
+    try:
+        temperature = float(calibration.get("temperature", 1.0))
+        postprocessing = PostprocessingConfig(**pack.settings.get("postprocessing", {}))
+    except (TypeError, ValueError) as error:
+        raise ModelPackError(
+            f"the settings of model pack {pack.name} are wrong: {error}"
+        ) from error
+    if not temperature > 0:
+        raise ModelPackError(f"model pack {pack.name} has temperature {temperature}, not above 0")
+    return temperature, postprocessing

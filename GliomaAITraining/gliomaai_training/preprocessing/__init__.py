@@ -1,0 +1,1 @@
+"""From native images to one grid, and the way back."""

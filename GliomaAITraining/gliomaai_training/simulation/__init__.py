@@ -1,0 +1,1 @@
+"""Synthetic patients and heads with known truth."""

@@ -1,0 +1,67 @@
+"""`gliomaai-train simulate`: makes a cohort of synthetic patients."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gliomaai_training.simulation.config import WHO_CLASSES, SimulationConfig
+from gliomaai_training.vocabulary import SEQUENCES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the subcommand."""
+    add = parser.add_argument
+    add("--patients", type=int, required=True, metavar="N", help="how many patients")
+    add("--seed", type=int, default=0, metavar="S", help="seed of the first; the next has S + 1")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
+    add("--workers", type=int, default=1, metavar="K", help="patients at a time (default 1)")
+    add("--resume", action="store_true", help="keep patients that are complete in DIR")
+    add("--spacing", type=float, default=1.0, metavar="MM", help="voxel size (default 1 mm)")
+    add("--who-class", choices=WHO_CLASSES, help="all patients of this WHO 2021 class")
+    add("--tumour-free", action="store_true", help="healthy brains")
+    add("--whole-head", action="store_true", help="with skull and scalp; default: stripped")
+    add("--thick-slices", action="store_true", help="each sequence on its own thick slices")
+    add("--separate-views", action="store_true", help="own field of view and motion for each")
+    add(
+        "--missing",
+        nargs="+",
+        default=(),
+        choices=SEQUENCES,
+        metavar="SEQUENCE",
+        help=f"sequences to leave out, of {', '.join(SEQUENCES)}",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Makes the cohort; returns the process's exit code."""
+    from tqdm import tqdm
+
+    from gliomaai_training.simulation.cohort import CohortConfig, simulate_cohort
+
+    try:
+        config = CohortConfig(
+            patients=arguments.patients,
+            seed=arguments.seed,
+            folder=arguments.out,
+            workers=arguments.workers,
+            resume=arguments.resume,
+            patient=SimulationConfig(
+                spacing_mm=arguments.spacing,
+                who_class=arguments.who_class,
+                tumour_free=arguments.tumour_free,
+                whole_head=arguments.whole_head,
+                thick_slices=arguments.thick_slices,
+                separate_views=arguments.separate_views,
+                missing=tuple(arguments.missing),
+            ),
+        )
+        with tqdm(total=config.patients, unit="patient", disable=None) as bar:
+            simulate_cohort(config, lambda _, done: _advance(bar, done))
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"gliomaai-train simulate: {error}\n")
+        return 2
+    return 0
+
+
+def _advance(bar: "tqdm[object]", fraction: float) -> None:  # type: ignore[name-defined]
+    bar.update(round(fraction * (bar.total or 0)) - bar.n)

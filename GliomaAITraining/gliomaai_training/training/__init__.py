@@ -1,0 +1,1 @@
+"""Training stages, checkpoints and the export of a model pack."""

@@ -1,0 +1,70 @@
+"""Model cards: what a pack learnt from, how well it does, where it fails."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from gliomaai_training.training.run_folder import FinishedRun
+
+RESEARCH_USE = (
+    "Research use only. Not a medical device; no diagnosis or treatment may rest on its output."
+)
+
+
+@dataclass(frozen=True)
+class PackNotes:
+    """What no computation can tell: sources, licence and limits, in Markdown."""
+
+    summary: str
+    data: str
+    licence: str
+    limits: str
+
+    @classmethod
+    def read(cls, file: Path) -> "PackNotes":
+        """Reads the notes from YAML.
+
+        Raises:
+            ValueError: a field is missing or unknown.
+        """
+        content = yaml.safe_load(file.read_text("utf-8"))
+        try:
+            return cls(**content)
+        except TypeError as error:
+            raise ValueError(f"{file}: {error}") from error
+
+
+def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> str:
+    """The card of a segmentation pack, with the tables that `gliomaai-train evaluate` wrote."""
+    config = run.record.config
+    phases = "; ".join(
+        f"{phase.steps} steps on {'whole brains' if phase.crop is None else f'crops {phase.crop}'}"
+        for phase in config.phases
+    )
+    left_out = "none" if run.record.fold is None else f"fold {run.record.fold} of {config.folds}"
+    parts = [
+        f"# {config.name}",
+        f"**{RESEARCH_USE}**",
+        notes.summary,
+        "## Data",
+        notes.data,
+        f"Left out of training: {left_out}.",
+        "## Training",
+        f"{phases}; seed {config.seed}; batch {config.batch_size}; "
+        f"stopped after step {run.checkpoint.step}.",
+        "![learning curve](learning_curve.png)",
+        "## Accuracy",
+        (evaluation / "summary.md").read_text("utf-8"),
+        (evaluation / "regions.md").read_text("utf-8"),
+        "![Dice](dice.png)",
+        "## Missing sequences",
+        (evaluation / "subsets.md").read_text("utf-8"),
+        "## Calibration",
+        "![reliability](reliability.png)",
+        "## Limits",
+        notes.limits,
+        "## Licence",
+        notes.licence,
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -1,0 +1,69 @@
+"""What a training run leaves in its folder, and how evaluation and packing read it back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from gliomaai_training.training.checkpoint import Checkpoint, load_checkpoint
+from gliomaai_training.training.config import FitConfig
+
+RECORD = "run.json"
+
+
+class RunRecord(BaseModel):
+    """How a run was started."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: FitConfig
+    fold: int | None
+    """The fold left out; None when everyone was trained on."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run's record and its weights."""
+
+    folder: Path
+    record: RunRecord
+    checkpoint: Checkpoint
+
+    def weights(self) -> dict[str, Tensor]:
+        """The averaged weights, by the network's own names."""
+        prefix = "module."
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self.checkpoint.average.items()
+            if name.startswith(prefix)
+        }
+
+
+def write_record(record: RunRecord, folder: Path) -> None:
+    """Writes how a run was started; a folder keeps to one run.
+
+    Raises:
+        ValueError: the folder holds another run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / RECORD
+    if file.exists() and RunRecord.model_validate_json(file.read_text("utf-8")) != record:
+        raise ValueError(f"{folder} holds another run; choose another --out, or delete it")
+    file.write_text(record.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Reads a run's record and last checkpoint.
+
+    Raises:
+        ValueError: the folder holds no run, or the run has no checkpoint yet.
+    """
+    file = folder / RECORD
+    if not file.is_file():
+        raise ValueError(f"{folder} holds no training run (no {RECORD})")
+    checkpoint = load_checkpoint(folder)
+    if checkpoint is None:
+        raise ValueError(f"the run in {folder} has no checkpoint yet")
+    record = RunRecord.model_validate_json(file.read_text("utf-8"))
+    return FinishedRun(folder, record, checkpoint)

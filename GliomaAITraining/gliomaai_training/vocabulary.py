@@ -1,0 +1,45 @@
+"""The project's words: sequences, labels and regions. Every other module takes them from here."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+
+SEQUENCES = ("t1", "t1gd", "t2", "flair")
+"""The four MR sequences, in the order of the network's inputs."""
+
+REFERENCE_ORDER = ("t1gd", "t1", "flair", "t2")
+"""Which sequence is the reference of a study: the first of these that is present."""
+
+
+class Label(IntEnum):
+    """Values of a tumour label image."""
+
+    BACKGROUND = 0
+    NCR = 1
+    """Necrotic or non-enhancing tumour core."""
+    ED = 2
+    """Peritumoural oedema, or infiltrated tissue."""
+    ET = 3
+    """Enhancing tumour. Older public files write 4."""
+
+
+REGIONS: Mapping[str, tuple[Label, ...]] = MappingProxyType(
+    {
+        "WT": (Label.NCR, Label.ED, Label.ET),
+        "TC": (Label.NCR, Label.ET),
+        "ET": (Label.ET,),
+    }
+)
+"""The nested regions by which segmentations are judged: whole tumour, tumour core, enhancing."""
+
+
+def reference_sequence(present: tuple[str, ...] | list[str] | set[str]) -> str:
+    """The sequence whose grid a study is prepared on.
+
+    Raises:
+        ValueError: none of the four sequences is present.
+    """
+    for name in REFERENCE_ORDER:
+        if name in present:
+            return name
+    raise ValueError(f"none of {', '.join(SEQUENCES)} is present, only {sorted(present)}")

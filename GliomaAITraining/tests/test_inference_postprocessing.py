@@ -1,0 +1,103 @@
+"""Softmax, entropy, labels and their clean-up against their definitions."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from gliomaai_training.inference.postprocessing import (
+    PostprocessingConfig,
+    clean_labels,
+    entropy_bits,
+    most_likely,
+    softmax,
+)
+from gliomaai_training.vocabulary import Label
+
+LOGITS = arrays(
+    np.float32,
+    array_shapes(min_dims=3, max_dims=3, max_side=4).map(lambda shape: (4, *shape)),
+    elements=st.floats(-500, 500, width=32),
+)
+
+
+@given(LOGITS, st.floats(0.25, 4))
+def test_softmax_is_scipys(logits: NDArray[np.float32], temperature: float) -> None:
+    expected = special.softmax(logits.astype(np.float64) / temperature, axis=0)
+    np.testing.assert_allclose(softmax(logits, temperature), expected, atol=2e-4)
+
+
+@given(LOGITS)
+def test_entropy_is_scipys_and_at_most_two_bits(logits: NDArray[np.float32]) -> None:
+    probabilities = softmax(logits)
+    entropy = entropy_bits(probabilities)
+    expected = stats.entropy(probabilities.astype(np.float64), base=2, axis=0)
+    np.testing.assert_allclose(entropy, expected, atol=1e-4)
+    assert entropy.min() >= 0
+    assert entropy.max() <= 2 + 1e-5
+
+
+@given(LOGITS)
+def test_most_likely_is_argmax(logits: NDArray[np.float32]) -> None:
+    np.testing.assert_array_equal(most_likely(logits), logits.argmax(axis=0))
+
+
+def test_certain_and_uniform_voxels() -> None:
+    certain = np.zeros((4, 1, 1, 1), np.float32)
+    certain[2] = 1
+    assert entropy_bits(certain).item() == 0
+    assert entropy_bits(np.full((4, 1, 1, 1), 0.25, np.float32)).item() == 2
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_temperature_must_be_positive(temperature: float) -> None:
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        softmax(np.zeros((4, 1, 1, 1), np.float32), temperature)
+
+
+def two_foci() -> NDArray[np.uint8]:
+    labels = np.zeros((20, 20, 20), np.uint8)
+    labels[2:8, 2:8, 2:8] = Label.ED  # 216 voxels
+    labels[4, 4, 4] = Label.ET
+    labels[15:17, 15:17, 15:17] = Label.NCR  # 8 voxels
+    return labels
+
+
+def test_small_foci_go_and_large_ones_stay() -> None:
+    labels = two_foci()
+    cleaned = clean_labels(labels, 0.001, PostprocessingConfig(minimum_focus_ml=0.009))
+    assert not cleaned[15:17].any()
+    np.testing.assert_array_equal(cleaned[:10], labels[:10])
+    kept = clean_labels(labels, 0.001, PostprocessingConfig(minimum_focus_ml=0.008))
+    np.testing.assert_array_equal(kept, labels)
+
+
+def test_foci_that_touch_at_a_corner_are_one() -> None:
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[1, 1, 1] = labels[2, 2, 2] = Label.ED
+    kept = clean_labels(labels, 1.0, PostprocessingConfig(minimum_focus_ml=2.0))
+    np.testing.assert_array_equal(kept, labels)
+
+
+def test_a_trace_of_enhancement_becomes_core() -> None:
+    labels = two_foci()
+    cleaned = clean_labels(labels, 0.001, PostprocessingConfig(minimum_et_ml=0.0015))
+    assert cleaned[4, 4, 4] == Label.NCR
+    kept = clean_labels(labels, 0.001, PostprocessingConfig(minimum_et_ml=0.001))
+    assert kept[4, 4, 4] == Label.ET
+
+
+def test_cleaning_leaves_its_input_alone() -> None:
+    labels = two_foci()
+    before = labels.copy()
+    clean_labels(labels, 0.001, PostprocessingConfig(minimum_focus_ml=1.0, minimum_et_ml=1.0))
+    np.testing.assert_array_equal(labels, before)
+
+
+@pytest.mark.parametrize("name", ["minimum_focus_ml", "minimum_et_ml"])
+def test_negative_volumes_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must not be negative"):
+        PostprocessingConfig(**{name: -0.1})

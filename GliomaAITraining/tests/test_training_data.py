@@ -1,0 +1,147 @@
+"""Stored cases, sequence dropout, sampling and augmentation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gliomaai_training.cohorts.manifest import read_manifest
+from gliomaai_training.data.augmentation import AugmentationConfig
+from gliomaai_training.data.case_store import StoredCase, load_case, store_cases
+from gliomaai_training.data.dataset import SamplingConfig, TrainingDataset, collate
+from gliomaai_training.data.sequence_dropout import draw_present
+from gliomaai_training.preprocessing.network_input import normalise
+
+
+@pytest.fixture
+def stored(tiny_cohort: Path, tmp_path: Path) -> list[StoredCase]:
+    files = store_cases(read_manifest(tiny_cohort, "tiny"), tmp_path / "store")
+    return [load_case(file) for file in files]
+
+
+def dataset(cases: list[StoredCase], crop: tuple[int, int, int] | None) -> TrainingDataset:
+    sampling = SamplingConfig(crop, 8, keep_all=0.5, tumour_centred=0.5, seed=3)
+    return TrainingDataset(cases, [1.0] * len(cases), sampling, AugmentationConfig())
+
+
+def test_storing_keeps_labels_and_scales_intensities(
+    tiny_cohort: Path, stored: list[StoredCase]
+) -> None:
+    files = read_manifest(tiny_cohort, "tiny")[0]
+    assert files.segmentation is not None
+    truth = sitk.GetArrayFromImage(sitk.ReadImage(str(files.segmentation)))
+    first = stored[0]
+    counts = {label: int((first.labels == label).sum()) for label in (1, 2, 3)}
+    # The cohort writes enhancing tumour as 4, as older public files do.
+    assert counts == {label: int((truth == (4 if label == 3 else label)).sum()) for label in counts}
+    image = sitk.GetArrayFromImage(sitk.ReadImage(str(files.sequences["t2"]))).astype(float)
+    kept = first.images[2][first.images[2] > 0].astype(float)
+    assert np.corrcoef(np.sort(image[image > 0]), np.sort(kept))[0, 1] > 0.999
+
+
+def test_a_changed_image_is_converted_anew(tiny_cohort: Path, tmp_path: Path) -> None:
+    cases = read_manifest(tiny_cohort, "tiny")[:1]
+    before = store_cases(cases, tmp_path / "store")
+    assert store_cases(cases, tmp_path / "store") == before
+    path = cases[0].sequences["t1"]
+    sitk.WriteImage(sitk.ReadImage(str(path)) * 2.0 + 1.0, str(path))
+    assert store_cases(cases, tmp_path / "store") != before
+
+
+def test_a_case_without_segmentation_is_refused(tiny_cohort: Path, tmp_path: Path) -> None:
+    cases = read_manifest(tiny_cohort, "tiny")
+    assert cases[0].segmentation is not None
+    cases[0].segmentation.unlink()
+    with pytest.raises(ValueError, match="no segmentation"):
+        store_cases(read_manifest(tiny_cohort, "tiny"), tmp_path / "store")
+
+
+def test_images_of_different_size_are_refused(tiny_cohort: Path, tmp_path: Path) -> None:
+    path = read_manifest(tiny_cohort, "tiny")[0].sequences["t1"]
+    sitk.WriteImage(sitk.ReadImage(str(path))[2:], str(path))
+    with pytest.raises(ValueError, match="t1 of case case-00 has size"):
+        store_cases(read_manifest(tiny_cohort, "tiny"), tmp_path / "store")
+
+
+@given(
+    st.lists(st.booleans(), min_size=4, max_size=4).filter(any),
+    st.floats(0, 1),
+    st.integers(0, 10_000),
+)
+def test_dropout_shows_something_and_nothing_that_is_not_there(
+    available: list[bool], keep_all: float, seed: int
+) -> None:
+    given_ = np.array(available)
+    drawn = draw_present(given_, keep_all, np.random.default_rng(seed))
+    assert drawn.any()
+    assert not (drawn & ~given_).any()
+
+
+def test_dropout_reaches_all_fifteen_subsets() -> None:
+    generator = np.random.default_rng(0)
+    everything = np.ones(4, bool)
+    drawn = {tuple(draw_present(everything, 0.2, generator)) for _ in range(600)}
+    assert len(drawn) == 15
+
+
+@pytest.mark.parametrize("crop", [(16, 16, 16), (32, 16, 16), None])
+def test_samples_depend_on_seed_and_position_alone(
+    stored: list[StoredCase], crop: tuple[int, int, int] | None
+) -> None:
+    first, second = dataset(stored, crop), dataset(stored, crop)
+    _ = first[0]
+    for position in (5, 2):
+        a, b = first[position], second[position]
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.labels, b.labels)
+        assert torch.equal(a.present, b.present)
+    if crop:
+        assert first[1].labels.shape[1:] == crop
+
+
+def test_absent_sequences_are_zero_in_samples(stored: list[StoredCase]) -> None:
+    samples = dataset(stored, (16, 16, 16))
+    for position in range(12):
+        sample = samples[position]
+        assert not sample.images[0, ~sample.present[0]].any()
+
+
+def test_a_batch_is_padded_to_its_largest(stored: list[StoredCase]) -> None:
+    small, large = dataset(stored, (8, 16, 8))[0], dataset(stored, (16, 8, 16))[1]
+    batch = collate([small, large])
+    assert batch.images.shape == (2, 4, 16, 16, 16)
+    assert batch.labels.shape == (2, 16, 16, 16)
+    assert torch.equal(batch.labels[0, :8, :, :8], small.labels[0])
+    assert not batch.labels[0, 8:].any()
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_normalisation_is_blind_to_scale(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    image = generator.uniform(10, 200, (6, 7, 8)).astype(np.float32)
+    brain = generator.random(image.shape) < 0.6
+    normal = normalise(image, brain)
+    assert np.allclose(normalise(image * 3.5, brain), normal, atol=1e-4)
+    assert not normal[~brain].any()
+    assert abs(normal[brain].mean()) < 1e-4
+    assert normal[brain].std() == pytest.approx(1, abs=1e-3)
+
+
+def test_an_outlier_does_not_set_the_scale() -> None:
+    image = np.random.default_rng(0).uniform(10, 200, (20, 20, 20)).astype(np.float32)
+    brain = np.ones(image.shape, bool)
+    spoiled = image.copy()
+    spoiled[0, 0, 0] = 1e6
+    inner = (slice(1, None),) * 3
+    assert np.allclose(normalise(spoiled, brain)[inner], normalise(image, brain)[inner], atol=0.02)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0])
+def test_a_constant_image_normalises_to_zero(value: float) -> None:
+    image = np.full((4, 4, 4), value, np.float32)
+    assert not normalise(image, np.ones(image.shape, bool)).any()

@@ -1,0 +1,188 @@
+"""A whole training run in miniature: fit, resume, evaluate, pack, predict; one process and two."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from gliomaai_training.cli import main
+from gliomaai_training.inference.model_pack import load_model_pack
+from gliomaai_training.training.checkpoint import load_checkpoint
+from gliomaai_training.training.config import OptimiserConfig, read_fit_config
+from gliomaai_training.training.run_folder import RunRecord, read_run, write_record
+from gliomaai_training.training.trainer import learning_rate
+
+CONFIG = {
+    "name": "tiny",
+    "network": {
+        "architecture": "segmentation",
+        "branch_width": 4,
+        "widths": [8, 8, 8],
+        "encoder_blocks": [0, 0, 1],
+        "decoder_blocks": [0, 0],
+        "transformer_layers": 1,
+        "transformer_heads": 2,
+    },
+    "cohorts": [{"name": "tiny", "table": "cohort/cohort.csv"}],
+    "phases": [{"steps": 3, "crop": [16, 16, 16]}, {"steps": 2}],
+    "folds": 2,
+    "validation_patients": 1,
+    "validate_every_steps": 2,
+    "checkpoint_every_steps": 1,
+    "optimiser": {"warmup_steps": 1},
+}
+
+
+@pytest.fixture
+def config(tiny_cohort: Path, tmp_path: Path) -> Path:
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(CONFIG))
+    return file
+
+
+def fit(config: Path, out: Path, *more: str) -> int:
+    folders = ["--data", str(config.parent), "--store", str(config.parent / "store")]
+    return main(["fit", str(config), *folders, "--out", str(out), "--device", "cpu", *more])
+
+
+def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / "runs" / f"fold{fold}" for fold in range(2)]
+    for fold, run in enumerate(runs):
+        assert fit(config, run, "--fold", str(fold)) == 0
+    with (runs[0] / "learning_curve.csv").open() as stream:
+        curve = list(csv.DictReader(stream))
+    assert curve[-1]["step"] == "5"
+    assert 0 <= float(curve[-1]["WT"]) <= 1
+
+    report = tmp_path / "report"
+    folders = ["--data", str(tmp_path), "--store", str(tmp_path / "store"), "--out", str(report)]
+    assert main(["evaluate", *map(str, runs), *folders, "--all-subsets", "--device", "cpu"]) == 0
+    with (report / "results.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["case"] for row in rows} == {f"case-{n:02d}" for n in range(6)}
+    assert len(rows) == 6 * 15 * 3
+    assert json.loads((report / "summary.json").read_text())["patients"] == 5
+    assert "ET" in (report / "regions.md").read_text()
+    for figure in ("dice.png", "hd95.png", "reliability.png", "learning_curve.png"):
+        assert (report / figure).stat().st_size > 1000
+
+    notes = tmp_path / "notes.yaml"
+    words = {"summary": "Tiny.", "data": "None.", "licence": "Apache-2.0", "limits": "Useless."}
+    notes.write_text(yaml.safe_dump(words))
+    pack = tmp_path / "packs" / "tiny"
+    options = ["--evaluation", str(report), "--notes", str(notes), "--version", "0.0.1"]
+    assert main(["pack", str(runs[0]), *options, "--out", str(pack)]) == 0
+    loaded = load_model_pack(pack)
+    assert loaded.settings["calibration"]["temperature"] > 0
+    trained = read_run(runs[0]).weights()
+    assert loaded.weights().keys() == trained.keys()
+    assert all(torch.allclose(loaded.weights()[k], v, atol=1e-2) for k, v in trained.items())
+    card = (pack / "docs" / "README.md").read_text()
+    assert "Research use only" in card
+    assert "fold 0 of 2" in card
+
+
+def test_a_resumed_run_ends_like_an_unbroken_one(config: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    fit(config, whole)
+    class StopError(Exception):
+        pass
+
+    from gliomaai_training.training import trainer
+
+    original = trainer.Trainer._train_step
+    calls = 0
+
+    def stop_after_two(self: trainer.Trainer, sample: object) -> float:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise StopError
+        return original(self, sample)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.Trainer, "_train_step", stop_after_two)
+        with pytest.raises(StopError):
+            fit(config, broken)
+    interrupted = load_checkpoint(broken)
+    assert interrupted is not None
+    assert interrupted.step == 2
+    fit(config, broken)
+    a, b = load_checkpoint(whole), load_checkpoint(broken)
+    assert a is not None
+    assert b is not None
+    assert a.step == b.step == 5
+    assert all(torch.allclose(a.network[k], b.network[k], atol=1e-6) for k in a.network)
+
+
+def test_another_run_in_the_same_folder_is_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(RunRecord(config=read_fit_config(config), fold=0), tmp_path / "run")
+    assert fit(config, tmp_path / "run", "--fold", "1") == 1
+    assert "holds another run" in capsys.readouterr().err
+
+
+def test_two_processes_train_together(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "parallel"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command += ["--master-port=29617", "-m", "gliomaai_training.cli", "fit", str(config)]
+    command += ["--data", str(tmp_path), "--store", str(tmp_path / "store")]
+    command += ["--out", str(out), "--device", "cpu"]
+    subprocess.run(command, check=True, timeout=240, capture_output=True)
+    checkpoint = load_checkpoint(out)
+    assert checkpoint is not None
+    assert checkpoint.step == 5
+
+
+def test_early_stop(config: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load(config.read_text())
+    content |= {"patience": 1, "validate_every_steps": 1, "phases": [{"steps": 40}]}
+    content["optimiser"] = {"learning_rate": 1e-12, "warmup_steps": 1}
+    config.write_text(yaml.safe_dump(content))
+    fit(config, tmp_path / "run")
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    assert checkpoint.step < 40
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_speed": 1}, "learning_speed"),
+        ({"phases": [{"steps": 0}]}, "greater than 0"),
+        ({"validation_patients": 9}, "validation_patients is 9"),
+    ],
+)
+def test_wrong_configurations_are_refused(
+    config: Path,
+    tmp_path: Path,
+    change: dict[str, object],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config.write_text(yaml.safe_dump({**CONFIG, **change}))
+    assert fit(config, tmp_path / "run") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_shipped_configurations_can_be_read() -> None:
+    folder = Path(__file__).parents[1] / "configs"
+    files = sorted(folder.glob("segmentation*.yaml"))
+    assert files
+    for file in files:
+        assert read_fit_config(file).steps > 0
+
+
+def test_learning_rate_warms_up_and_decays() -> None:
+    config = OptimiserConfig(learning_rate=1.0, warmup_steps=10)
+    rates = [learning_rate(step, 100, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9]
+    assert all(later < earlier for earlier, later in zip(rates[9:], rates[10:], strict=False))
+    assert rates[-1] == pytest.approx(0.01, abs=2e-3)

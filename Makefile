@@ -4,6 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 DEMO ?= demo
+PATIENT ?= --who-class GBM --whole-head --separate-views --dicom
 PYTEST_OPTIONS ?=
 
 BIN := $(VENV)/bin
@@ -19,12 +20,12 @@ setup: $(STAMP) ## Make the virtual environment and install both packages into i
 $(STAMP): pyproject.toml GliomaAITraining/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	    --editable GliomaAITraining --editable '.[dev]'
+	    --editable 'GliomaAITraining[openvino]' --editable '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP) ## Simulate a patient, analyse it and write its report.
-	$(BIN)/gliomaai-train simulate --patients 1 --seed 1 --resume --out $(DEMO)/patients
-	$(BIN)/gliomaai analyze $(DEMO)/patients/sim-000001 --out $(DEMO)/result
+	$(BIN)/gliomaai-train simulate --patients 1 --seed 1 $(PATIENT) --resume --out $(DEMO)/patients
+	$(BIN)/gliomaai analyze $(DEMO)/patients/sim-000001/dicom --out $(DEMO)/result
 	@echo "Open $(DEMO)/result/report.html in a browser."
 
 test: $(STAMP) ## Run all tests.
@@ -40,6 +41,7 @@ format: $(STAMP) ## Bring the sources into the house style.
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP) ## Print seconds by stage and the speed ratios.
+	$(BIN)/python Testing/benchmarks/benchmark_analyze.py
 	$(BIN)/python Testing/benchmarks/benchmark_inference.py
 
 clean: ## Remove the virtual environment and everything that was built.

@@ -1,9 +1,5 @@
 """Fixtures of the tests that span both packages."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +8,6 @@ import torch
 from gliomaai_training.inference.model_pack import write_model_pack
 from gliomaai_training.networks.build import build_network
 from gliomaai_training.vocabulary import Label
-
-Gliomaai = Callable[..., subprocess.CompletedProcess[str]]
 
 TINY_NETWORK = {
     "architecture": "segmentation",
@@ -48,23 +42,3 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packs")
     write_tiny_pack(folder / "segmentation", Label.BACKGROUND)
     return folder
-
-
-@pytest.fixture
-def gliomaai(packs: Path, tmp_path: Path) -> Gliomaai:
-    """Runs the command in a process of its own, with the tiny packs."""
-
-    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "GliomaAILib.cli", *map(str, arguments)]
-        environment = {**os.environ, "GLIOMAAI_MODELS": str(packs), "OMP_NUM_THREADS": "2"}
-        return subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **options,  # type: ignore[call-overload]
-        )
-
-    return run

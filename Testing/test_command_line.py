@@ -1,21 +1,20 @@
 """The command line by itself: help, version, usage errors, model packs. No study is read here."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from gliomaai_training.cli import COMMANDS
+from gliomaai_training.cli import main as train
 from gliomaai_training.inference.model_pack import ModelPackError, load_model_pack
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib import NOTICE, __version__, cli, models
 from GliomaAILib.cli import ExitCode, main
 from GliomaAILib.models import MODELS_VARIABLE, find_model_pack, pack_folders
 from GliomaAILib.terminal import StageDisplay, timing_table
-
-Gliomaai = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,3 +173,22 @@ def test_a_bar_on_a_terminal(
 def test_the_timing_table_sums_up() -> None:
     table = timing_table({"intake": 1.25, "inference": 2.5})
     assert table.splitlines()[-1].split() == ["total", "3.8", "s"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_training_command_explains_itself(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        train([command, "--help"])
+    assert exit_.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"gliomaai-train {command}" in shown
+    assert "--debug" in shown
+
+
+@pytest.mark.parametrize("words", [[], ["segment"], ["--sharpen"]])
+def test_a_wrong_training_command_is_refused(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        train(words)
+    assert exit_.value.code == ExitCode.CHOICE

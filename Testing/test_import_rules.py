@@ -183,6 +183,10 @@ def test_the_command_line_starts_without_heavy_imports() -> None:
         assert loaded_by(f"import {module} as cli; cli.build_parser()") & heavy == set()
 
 
+def test_a_bad_study_is_refused_without_waiting_for_torch() -> None:
+    assert loaded_by("import GliomaAILib.analysis") & {"torch", "monai"} == set()
+
+
 def test_slicer_could_import_the_clinic_without_torch() -> None:
     modules = [
         name.removesuffix(".__init__")

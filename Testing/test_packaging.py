@@ -1,5 +1,6 @@
 """What is in the repository is in the extension and in the wheels, and nothing else is."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -22,7 +23,13 @@ def shipped(folder: str) -> set[str]:
         done = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
         files = [ROOT / line for line in done.stdout.splitlines()]
     else:
-        files = [path for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+        files = [
+            path
+            for path in (ROOT / folder).rglob("*")
+            if not any(
+                part.startswith((".", "__pycache__")) for part in path.relative_to(ROOT).parts
+            )
+        ]
     return {path.relative_to(ROOT / folder).as_posix() for path in files if path.is_file()}
 
 
@@ -155,6 +162,35 @@ def test_the_wheels_work_when_installed(wheels: Path, tmp_path: Path) -> None:
     assert all(Path(line).is_relative_to(tmp_path) for line in done.stdout.splitlines())
 
 
+DISTRIBUTIONS = {
+    "GliomaAILib": "gliomaai",
+    "PIL": "pillow",
+    "gliomaai_training": "gliomaai-training",
+    "yaml": "pyyaml",
+}
+"""Distribution by import name, where they differ."""
+
+
+@pytest.mark.parametrize(
+    ("package", "project"),
+    [("GliomaAI/GliomaAILib", "."), ("GliomaAITraining/gliomaai_training", "GliomaAITraining")],
+)
+def test_every_import_is_a_declared_dependency(package: str, project: str) -> None:
+    settings = tomllib.loads((ROOT / project / "pyproject.toml").read_text("utf-8"))["project"]
+    optional = settings.get("optional-dependencies", {})
+    lines = [*settings["dependencies"], *(line for extra in optional.values() for line in extra)]
+    declared = {re.split(r"[^\w-]", line)[0].lower() for line in lines} | {settings["name"]}
+    imported = set()
+    for file in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                imported.add(node.module.split(".")[0])
+    needed = {DISTRIBUTIONS.get(name, name.lower()) for name in imported - sys.stdlib_module_names}
+    assert needed - declared == set()
+
+
 def test_one_version_everywhere() -> None:
     projects = [
         tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
@@ -163,6 +199,9 @@ def test_one_version_everywhere() -> None:
     version = projects[0]["version"]
     assert projects[1]["version"] == version
     assert f"gliomaai-training=={version}" in projects[0]["dependencies"]
+    assert projects[0]["optional-dependencies"]["openvino"] == [
+        f"gliomaai-training[openvino]=={version}"
+    ]
     for file in (
         "GliomaAI/GliomaAILib/__init__.py",
         "GliomaAITraining/gliomaai_training/__init__.py",

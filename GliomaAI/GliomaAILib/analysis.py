@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gliomaai_training.findings import BlockingFindingError, Severity
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import ModelPack, load_model_pack
 from gliomaai_training.inference.predictor import Predictor
-from gliomaai_training.preprocessing.brain_mask import BrainMasker
 from gliomaai_training.preprocessing.prepare import PreparationConfig, prepare
 from gliomaai_training.progress import Progress, silent
 from GliomaAILib import __version__
@@ -22,6 +22,9 @@ from GliomaAILib.assessment.assess import assess
 from GliomaAILib.assessment.assessment import Assessment, PackUse, Provenance
 from GliomaAILib.intake.study import read_study
 from GliomaAILib.models import BRAIN_MASK_PACK, SEGMENTATION_PACK, find_model_pack
+
+if TYPE_CHECKING:
+    from gliomaai_training.preprocessing.brain_mask import BrainMasker
 
 _SOFTWARE = ("gliomaai", "gliomaai-training", "torch", "monai", "SimpleITK", "numpy", "openvino")
 """Distributions whose versions go into the provenance, where they are installed."""
@@ -77,8 +80,7 @@ def analyze_study(request: AnalysisRequest, progress: Progress = silent) -> Asse
     with clock.stage("intake"):
         case = read_study(request.study, request.choices, progress)
     with clock.stage("preprocessing"):
-        masker = BrainMasker(mask_pack) if mask_pack is not None else None
-        prepared = prepare(case.sequences, request.preparation, progress, masker)
+        prepared = prepare(case.sequences, request.preparation, progress, _masker(mask_pack))
     with clock.stage("inference"):
         prediction = Predictor(pack, request.engine).predict(prepared, progress)
     with clock.stage("assessment"):
@@ -91,6 +93,15 @@ def analyze_study(request: AnalysisRequest, progress: Progress = silent) -> Asse
             raise BlockingFindingError(finding)
     provenance = dataclasses.replace(provenance, timings_s=dict(clock.seconds))
     return dataclasses.replace(assessment, provenance=provenance)
+
+
+def _masker(pack: ModelPack | None) -> "BrainMasker | None":
+    # It imports torch, which takes seconds: a bad study is refused before.
+    if pack is None:
+        return None
+    from gliomaai_training.preprocessing.brain_mask import BrainMasker
+
+    return BrainMasker(pack)
 
 
 def _provenance(

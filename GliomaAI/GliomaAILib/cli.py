@@ -143,12 +143,16 @@ def _run_analyze(arguments: argparse.Namespace) -> int:
 
     begin = time.perf_counter()
     _stop_on_sigterm()
-    # Imported only now: torch and SimpleITK take a second or two.
+    # Imported only now: they take a second or two.
+    import SimpleITK as sitk
+
     from gliomaai_training.findings import BlockingFindingError
     from GliomaAILib.analysis import analyze_study
     from GliomaAILib.intake.errors import AmbiguousStudyError
     from GliomaAILib.output.write import OutputError, write_assessment
 
+    # Warnings of the file readers quote paths and header values.
+    sitk.ProcessObject.SetGlobalWarningDisplay(arguments.debug)
     clock = {"imports": time.perf_counter() - begin}
     try:
         _check_writable(arguments.out)

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gliomaai_training.findings import Severity
 
@@ -21,7 +21,7 @@ class StageDisplay:
         self._quiet = quiet
         self._bars = sys.stderr.isatty()
         self._stage: str | None = None
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
         self._begin = 0.0
 
     def __enter__(self) -> "StageDisplay":

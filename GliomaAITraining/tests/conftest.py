@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+import torch
 
 from gliomaai_training.vocabulary import SEQUENCES
+
+# Tiny volumes gain nothing from threads, and lose much on a busy machine.
+torch.set_num_threads(1)
 
 
 def write_cohort(folder: Path, patients: list[str], seed: int = 0) -> Path:
@@ -29,7 +33,9 @@ def write_cohort(folder: Path, patients: list[str], seed: int = 0) -> Path:
             labels[brain & (distance < limit)] = label
         (folder / case).mkdir(parents=True)
         for position, name in enumerate(SEQUENCES):
-            image = 100.0 + 40 * (labels == (position % 3) + 1) + generator.normal(0, 5, brain.shape)
+            image = (
+                100.0 + 40 * (labels == (position % 3) + 1) + generator.normal(0, 5, brain.shape)
+            )
             sitk.WriteImage(
                 sitk.GetImageFromArray((image * brain).astype(np.float32)),
                 str(folder / case / f"{name}.nii.gz"),

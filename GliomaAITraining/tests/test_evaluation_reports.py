@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from gliomaai_training.evaluation.figures import learning_curve, region_boxes, reliability_plot
 from gliomaai_training.evaluation.reliability import Reliability
-from gliomaai_training.evaluation.segmentation_metrics import RegionScores
+from gliomaai_training.evaluation.segmentation_metrics import HD95_ONE_EMPTY_MM, RegionScores
 from gliomaai_training.evaluation.tables import (
     all_subsets,
     region_table,
@@ -126,11 +126,11 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
     learning_curve(history, tmp_path / "curve.png")
     learning_curve(history[["step", "loss"]], tmp_path / "loss.png")
     results = make_results()
+    results.loc[5, "hd95_mm"] = HD95_ONE_EMPTY_MM
     for metric in ("dice", "hd95_mm", "lesion_dice"):
         region_boxes(results, metric, tmp_path / f"{metric}.png")
-    curve = Reliability(
-        np.arange(10) * 10, (np.arange(10) + 0.5) * np.arange(10), np.arange(10) * np.arange(10)
-    )
+    bins = np.arange(10)
+    curve = Reliability(bins * 10, (bins * (bins + 0.5)).astype(np.float64), bins * bins)
     reliability_plot({"before": curve, "after": curve + curve}, tmp_path / "deep" / "curves.png")
     files = list(tmp_path.rglob("*.png"))
     assert len(files) == 6

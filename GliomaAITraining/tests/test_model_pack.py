@@ -23,6 +23,14 @@ STATE = {"conv.weight": torch.arange(6.0).reshape(2, 3).T, "steps": torch.tensor
 FILES = {CARD: b"# A card\n", "LICENSE": b"Apache-2.0\n"}
 
 
+METADATA_DAMAGE = [
+    b"{",
+    b"[]",
+    b'{"name": "tiny"}',
+    b'{"name": "tiny", "version": "1", "gliomaai": 3}',
+]
+
+
 @pytest.fixture
 def pack(tmp_path: Path) -> ModelPack:
     return write_model_pack(tmp_path / "tiny", DATA, STATE, FILES)
@@ -94,7 +102,7 @@ def test_a_manifest_must_list_what_a_pack_needs(pack: ModelPack, name: str) -> N
         load_model_pack(pack.folder)
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"name": "tiny"}'])
+@pytest.mark.parametrize("content", METADATA_DAMAGE)
 def test_metadata_without_the_needed_sections_is_refused(pack: ModelPack, content: bytes) -> None:
     (pack.folder / METADATA).write_bytes(content)
     manifest = json.loads((pack.folder / MANIFEST).read_text())

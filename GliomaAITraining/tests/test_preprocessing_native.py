@@ -17,10 +17,11 @@ from gliomaai_training.preprocessing.orientation import to_lps
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.preprocessing.resampling import common_grid, is_common, resample
 
-ANGLES = st.tuples(*[st.floats(-0.5, 0.5)] * 3)
+# In steps: direction cosines as small as 1e-297 break ITK's inverse, and no file holds them.
+ANGLES = st.tuples(*[st.integers(-500, 500).map(lambda angle: angle / 1000)] * 3)
 ORDERS = st.permutations(range(3))
 SIGNS = st.tuples(*[st.sampled_from((-1, 1))] * 3)
-SIZES = st.tuples(*[st.integers(4, 14)] * 3)
+SIZES = st.tuples(*[st.integers(3, 9)] * 3)
 
 
 def spacings(low: float, high: float) -> st.SearchStrategy[tuple[float, ...]]:
@@ -66,7 +67,7 @@ def marker(grid: Grid, place: tuple[float, ...]) -> tuple[sitk.Image, NDArray[np
 
 
 def centre_ras(labels: sitk.Image) -> NDArray[np.float64]:
-    index = np.argwhere(sitk.GetArrayViewFromImage(labels) > 0).mean(axis=0)[::-1]
+    index = np.argwhere(sitk.GetArrayFromImage(labels) > 0).mean(axis=0)[::-1]
     centre: NDArray[np.float64] = (Grid.of(labels).ijk_to_ras @ [*index, 1.0])[:3]
     return centre
 
@@ -74,7 +75,7 @@ def centre_ras(labels: sitk.Image) -> NDArray[np.float64]:
 PLACES = st.tuples(*[st.floats(0, 0.999)] * 3)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(native=grids(1.0, 6.0), place=PLACES)
 def test_a_voxel_of_1_mm_or_more_lands_at_its_place_and_returns_exactly(
     native: Grid, place: tuple[float, ...]
@@ -85,13 +86,11 @@ def test_a_voxel_of_1_mm_or_more_lands_at_its_place_and_returns_exactly(
     # Whole common voxels stand for the native one: half of one is the best that can be.
     assert np.abs(np.linalg.norm(centre_ras(common) - ras)) <= 0.5 * np.sqrt(3) + 1e-6
     back = labels_to_native(common, prepared, "t1")
-    np.testing.assert_array_equal(
-        sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(labels)
-    )
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(labels))
     assert Grid.of(back).matches(native)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(native=grids(0.4, 0.98), seed=st.integers(0, 1000))
 def test_on_a_finer_native_grid_every_common_voxel_survives(native: Grid, seed: int) -> None:
     prepared = prepared_on(native)
@@ -99,10 +98,10 @@ def test_on_a_finer_native_grid_every_common_voxel_survives(native: Grid, seed: 
     labels = np.random.default_rng(seed).integers(0, 4, shape).astype(np.uint8)
     fine = labels_to_native(prepared.grid.image(labels), prepared, "t1")
     back = labels_to_common(fine, prepared, "t1")
-    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(back), labels)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(back), labels)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(native=grids(1.0, 1.0), seed=st.integers(0, 1000))
 def test_a_1_mm_image_is_only_reordered(native: Grid, seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -111,19 +110,19 @@ def test_a_1_mm_image_is_only_reordered(native: Grid, seed: int) -> None:
     common = to_lps(native.image(values))
     assert Grid.of(common).matches(prepared.grid)
     np.testing.assert_array_equal(
-        np.sort(sitk.GetArrayViewFromImage(common).ravel()), np.sort(values.ravel())
+        np.sort(sitk.GetArrayFromImage(common).ravel()), np.sort(values.ravel())
     )
     probabilities = generator.dirichlet(np.ones(4), prepared.grid.size[::-1])
     probabilities = np.moveaxis(probabilities, -1, 0).astype(np.float32)
     labels = prepared.grid.image(probabilities.argmax(axis=0).astype(np.uint8))
     native_labels = probabilities_to_native_labels(probabilities, prepared, "t1")
     np.testing.assert_array_equal(
-        sitk.GetArrayViewFromImage(native_labels),
-        sitk.GetArrayViewFromImage(labels_to_native(labels, prepared, "t1")),
+        sitk.GetArrayFromImage(native_labels),
+        sitk.GetArrayFromImage(labels_to_native(labels, prepared, "t1")),
     )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(native=grids(0.7, 5.0))
 def test_left_stays_left(native: Grid) -> None:
     """The outermost native voxel on the patient's left is the outermost on the common grid."""
@@ -136,12 +135,12 @@ def test_left_stays_left(native: Grid) -> None:
     common = labels_to_common(native.image(array.transpose(2, 1, 0)), prepared, "t1")
     assert centre_ras(common)[0] < middle[0]
     # i points to the left, so the left half has the larger i.
-    inside = sitk.GetArrayViewFromImage(common) > 0
+    inside = sitk.GetArrayFromImage(common) > 0
     i = np.arange(inside.shape[2])
     assert (inside.sum(axis=(0, 1)) * i).sum() / inside.sum() > (inside.shape[2] - 1) / 2
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(native=grids(1.0, 5.0), place=PLACES, angles=ANGLES)
 def test_a_registered_sequence_has_its_own_way_there_and_back(
     native: Grid, place: tuple[float, ...], angles: tuple[float, float, float]
@@ -169,9 +168,7 @@ def test_a_registered_sequence_has_its_own_way_there_and_back(
     common = labels_to_common(labels, prepared, "t1")
     assert np.linalg.norm(centre_ras(common) - moved) < 0.75
     back = labels_to_native(common, prepared, "t1")
-    assert np.argmax(sitk.GetArrayViewFromImage(back)) == np.argmax(
-        sitk.GetArrayViewFromImage(labels)
-    )
+    assert np.argmax(sitk.GetArrayFromImage(back)) == np.argmax(sitk.GetArrayFromImage(labels))
 
 
 def sphere(grid: Grid, radius_mm: float) -> NDArray[np.float32]:
@@ -212,7 +209,7 @@ def test_the_box_around_the_tumour_changes_nothing() -> None:
         for values in np.ascontiguousarray(probabilities)
     ]
     expected = np.argmax(whole, axis=0)
-    agreement = (sitk.GetArrayViewFromImage(found) == expected).mean()
+    agreement = (sitk.GetArrayFromImage(found) == expected).mean()
     assert agreement > 0.9999  # rounding may break a tie the other way
 
 
@@ -223,7 +220,7 @@ def test_no_tumour_gives_empty_labels_on_the_native_grid() -> None:
     nothing[0] = 1
     labels = probabilities_to_native_labels(nothing, prepared, "t1")
     assert Grid.of(labels).matches(native)
-    assert not sitk.GetArrayViewFromImage(labels).any()
+    assert not sitk.GetArrayFromImage(labels).any()
 
 
 def test_wrong_grids_and_sequences_are_refused() -> None:
@@ -240,7 +237,7 @@ def test_wrong_grids_and_sequences_are_refused() -> None:
         probabilities_to_native_labels(np.zeros((4, 6, 6, 6), np.float32), prepared, "t1")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(native=grids(0.3, 7.0))
 def test_the_common_grid_covers_the_reference(native: Grid) -> None:
     grid = common_grid(native)

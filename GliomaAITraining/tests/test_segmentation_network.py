@@ -75,9 +75,7 @@ def test_a_size_that_does_not_fit_is_refused(network: torch.nn.Module) -> None:
         network(torch.zeros(1, 4, 12, 16, 16), torch.ones(1, 4, dtype=torch.bool))
 
 
-def test_deep_supervision_is_at_stride_four(
-    network: torch.nn.Module, images: torch.Tensor
-) -> None:
+def test_deep_supervision_is_at_stride_four(network: torch.nn.Module, images: torch.Tensor) -> None:
     coarse, fine = network.forward_deep(images, torch.ones(1, 4, dtype=torch.bool))
     assert coarse.shape == (1, 4, 4, 6, 4)
     assert fine.shape == (1, 4, 16, 24, 16)

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,7 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
 def test_a_resumed_run_ends_like_an_unbroken_one(config: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     fit(config, whole)
+
     class StopError(Exception):
         pass
 
@@ -184,5 +186,5 @@ def test_learning_rate_warms_up_and_decays() -> None:
     rates = [learning_rate(step, 100, config) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9]
-    assert all(later < earlier for earlier, later in zip(rates[9:], rates[10:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[9:]))
     assert rates[-1] == pytest.approx(0.01, abs=2e-3)

@@ -2,14 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import SimpleITK as sitk
+
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.inference.prediction import Prediction
+from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
-
 from GliomaAILib.assessment.assessment import Assessment, Provenance
-from GliomaAILib.assessment.location import locate
-from GliomaAILib.assessment.measures import measure
+from GliomaAILib.assessment.location import locate, register_brain, template_midline
+from GliomaAILib.assessment.measures import Measures, measure
 from GliomaAILib.assessment.result_findings import result_findings
 from GliomaAILib.intake.case import Case
 
@@ -19,18 +21,18 @@ _ORDER = (Severity.BLOCKING, Severity.WARNING, Severity.INFO)
 def assess(
     case: Case, prepared: Prepared, prediction: Prediction, provenance: Provenance
 ) -> Assessment:
-    """Brings a prediction home to native space, measures it and says what is wrong with it.
+    """Brings a prediction home to native space, measures it and says what is doubtful about it.
 
     Raises:
         ValueError: the prediction does not lie on the prepared study's grid.
     """
-    from gliomaai_training.preprocessing.native import labels_to_native
-
-    measures = measure(prediction.labels, prepared.brain_mask)
-    measures = dataclasses.replace(measures, location=locate(prepared, prediction.labels))
-    segmentation = sitk.Cast(
-        labels_to_native(prediction.labels, prepared, prepared.reference), sitk.sitkUInt8
-    )
+    if not Grid.of(prediction.labels).matches(prepared.grid):
+        raise ValueError(
+            f"the prediction has size {prediction.labels.GetSize()}, "
+            f"the prepared study {prepared.grid.size}: they are not of one study"
+        )
+    measures = _measured(prepared, prediction.labels)
+    segmentation = _native_segmentation(prepared, prediction)
     found = result_findings(prepared, prediction, measures, segmentation)
     return Assessment(
         reference=prepared.reference,
@@ -44,6 +46,39 @@ def assess(
         measures=measures,
         provenance=provenance,
     )
+
+
+def _measured(prepared: Prepared, labels: sitk.Image) -> Measures:
+    """Measures with the template's midline and location where the registration can be trusted."""
+    has_tumour = bool(sitk.GetArrayViewFromImage(labels).any())
+    has_brain = bool(sitk.GetArrayViewFromImage(prepared.brain_mask).any())
+    registration = register_brain(prepared) if has_tumour and has_brain else None
+    if registration is None:
+        return measure(labels, prepared.brain_mask)
+    measures = measure(labels, prepared.brain_mask, template_midline(registration))
+    return dataclasses.replace(measures, location=locate(prepared, labels, registration))
+
+
+def _native_segmentation(prepared: Prepared, prediction: Prediction) -> sitk.Image:
+    """The labels on the reference's own voxels, smooth where those are finer than the grid's."""
+    from gliomaai_training.preprocessing.native import (
+        labels_to_native,
+        probabilities_to_native_labels,
+    )
+    from gliomaai_training.preprocessing.resampling import is_common
+
+    reference = prepared.reference
+    if is_common(prepared.native_grids[reference]):
+        return labels_to_native(prediction.labels, prepared, reference)
+    labels = sitk.GetArrayViewFromImage(prediction.labels)
+    probabilities = prediction.probabilities
+    # Post-processing had the last word on the labels: where it disagrees with the probabilities,
+    # its choice is what comes home.
+    changed = probabilities.argmax(axis=0) != labels
+    if changed.any():
+        probabilities = probabilities.copy()
+        probabilities[:, changed] = np.eye(len(probabilities), dtype=np.float32)[:, labels[changed]]
+    return probabilities_to_native_labels(probabilities, prepared, reference)
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

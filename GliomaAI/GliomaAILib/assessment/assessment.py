@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import SimpleITK as sitk
+
 from gliomaai_training.findings import Finding
 from gliomaai_training.preprocessing.prepared import Prepared
-
 from GliomaAILib.assessment.measures import Measures
 from GliomaAILib.intake.case import ClinicalFacts, Source
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from gliomaai_training.preprocessing.geometry import Grid
 from numpy.typing import NDArray
+
+from gliomaai_training.preprocessing.geometry import Grid
 
 PointRas = tuple[float, float, float]
 """A point of the patient, RAS mm."""
@@ -84,7 +85,7 @@ def diameters(
 def _parts(
     region: NDArray[np.bool_], lesions: NDArray[np.bool_], spacing: NDArray[np.float64]
 ) -> Iterator[tuple[float, int, NDArray[np.bool_], NDArray[np.int64]]]:
-    """Each lesion of each slice: an upper bound of its product, k, its pixels, their corner i, j."""
+    """Each lesion of each slice: a bound of its product, k, its pixels, their corner (i, j)."""
     from scipy import ndimage
 
     for k in np.flatnonzero(region.any(axis=(1, 2))):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
+
 from gliomaai_training.preprocessing.atlas import AtlasRegistration, register_to_icbm152
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.vocabulary import REGIONS
-from numpy.typing import NDArray
-
-from GliomaAILib.assessment.foci import points_ras
+from GliomaAILib.assessment.foci import points_ras, surface_ras
 from GliomaAILib.assessment.lobes import LOBES, lobe_numbers
 from GliomaAILib.assessment.measures import Location
 from GliomaAILib.assessment.midline import Midline
@@ -75,15 +75,13 @@ def _distances_mm(
     labels: NDArray[np.uint8], grid: Grid, ventricles: sitk.Image
 ) -> dict[str, float]:
     """From each region that is present to the nearest ventricle, between voxel faces."""
-    from scipy import ndimage
     from scipy.spatial import cKDTree
 
-    inside = sitk.GetArrayViewFromImage(ventricles) > 0
-    tree = cKDTree(points_ras(inside & ~ndimage.binary_erosion(inside), Grid.of(ventricles)))
+    tree = cKDTree(surface_ras(sitk.GetArrayViewFromImage(ventricles) > 0, Grid.of(ventricles)))
     distances = {}
     for name in ("WT", "TC"):
-        region = np.isin(labels, REGIONS[name])
-        if region.any():
-            nearest = float(np.min(tree.query(points_ras(region, grid))[0]))
+        surface = surface_ras(np.isin(labels, REGIONS[name]), grid)
+        if len(surface) > 0:
+            nearest = float(np.min(tree.query(surface)[0]))
             distances[name] = max(0.0, nearest - min(grid.spacing_mm))
     return distances

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from gliomaai_training.preprocessing.geometry import Grid
-from gliomaai_training.vocabulary import REGIONS, Label
 from numpy.typing import NDArray
 
+from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.vocabulary import REGIONS, Label
 from GliomaAILib.assessment.diameters import Diameters, diameters
-from GliomaAILib.assessment.foci import Focus, centre_of_mass_ras, foci
+from GliomaAILib.assessment.foci import Focus, bounding_box, centre_of_mass_ras, foci
 from GliomaAILib.assessment.midline import Laterality, Midline, laterality, midline_of_mask
 
 FOCI_REGIONS = ("WT", "TC")
@@ -112,15 +112,11 @@ def _check(labels: sitk.Image, brain_mask: sitk.Image | None) -> None:
 def _upright_crop(labels: sitk.Image) -> tuple[NDArray[np.uint8], Grid]:
     """The tumour's bounding box with i, j, k nearest to left, posterior, superior."""
     upright = sitk.DICOMOrient(labels, "LPS")
-    tumour = sitk.GetArrayViewFromImage(upright) > 0
-    lower, upper = [0, 0, 0], [1, 1, 1]
-    if tumour.any():
-        for axis in range(3):
-            others = tuple(2 - other for other in range(3) if other != axis)
-            hit = np.flatnonzero(tumour.any(axis=others))
-            lower[axis], upper[axis] = int(hit[0]), int(hit[-1]) + 1
-    crop = upright[lower[0] : upper[0], lower[1] : upper[1], lower[2] : upper[2]]
-    return sitk.GetArrayFromImage(crop).astype(np.uint8), Grid.of(crop)
+    array = sitk.GetArrayViewFromImage(upright)
+    box = bounding_box(array > 0) or (slice(0, 1),) * 3
+    k, j, i = box
+    crop = upright[i.start : i.stop, j.start : j.stop, k.start : k.stop]
+    return array[box].astype(np.uint8), Grid.of(crop)
 
 
 def _volumes_ml(labels: NDArray[np.uint8], grid: Grid) -> dict[str, float]:

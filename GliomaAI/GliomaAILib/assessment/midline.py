@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from gliomaai_training.preprocessing.geometry import Grid
 from numpy.typing import NDArray
 
+from gliomaai_training.preprocessing.geometry import Grid
 from GliomaAILib.assessment.foci import points_ras
 
 BOTH_SIDES_SHARE = 0.1
@@ -79,20 +79,27 @@ def midline_of_mask(brain_mask: sitk.Image) -> Midline | None:
     centre = surface.mean(axis=0)
     distance_mm = sitk.GetArrayFromImage(
         sitk.SignedMaurerDistanceMap(inside, squaredDistance=False, useImageSpacing=True)
-    )
+    ).astype(np.float64)  # the derivatives are taken by small steps
     to_index = np.linalg.inv(Grid.of(inside).ijk_to_ras)
 
     def misfit_mm(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
         plane = _plane(parameters, centre)
         mirrored = surface - 2 * plane.right_of_mm(surface)[:, None] * np.asarray(plane.right)
         index = mirrored @ to_index[:3, :3].T + to_index[:3, 3]
-        found: NDArray[np.float64] = ndimage.map_coordinates(
-            distance_mm, index[:, ::-1].T, order=1, mode="nearest"
+        return np.asarray(
+            ndimage.map_coordinates(distance_mm, index[:, ::-1].T, order=1, mode="nearest"),
+            dtype=np.float64,
         )
-        return found
 
     # Degrees and mm are of like size here, so one step suits all three.
-    best = least_squares(misfit_mm, np.zeros(3), loss="soft_l1", f_scale=2.0, diff_step=1e-2)
+    best = least_squares(
+        misfit_mm,
+        np.zeros(3),
+        loss="soft_l1",
+        f_scale=2.0,
+        diff_step=np.full(3, 1e-2),
+        tr_solver="lsmr",
+    )
     return _plane(best.x, centre)
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
+
 from gliomaai_training.preprocessing.atlas import AtlasRegistration, icbm152
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
-from numpy.typing import NDArray
 
 FLUID_IS_DARK: Mapping[str, bool] = {"t1": True, "t1gd": True, "t2": False, "flair": True}
 """How fluid looks beside the brain."""
@@ -85,7 +87,8 @@ def _template_ventricles() -> sitk.Image:
     stop = fluid.TransformPhysicalPointToIndex((left, -back, high))
     box = fluid[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
     parts = sitk.RelabelComponent(sitk.ConnectedComponent(box))
-    return sitk.Cast(parts == 1, sitk.sitkUInt8)
+    largest: sitk.Image = sitk.Cast(parts == 1, sitk.sitkUInt8)
+    return largest
 
 
 def _warped_template(grid: Grid, registration: AtlasRegistration) -> sitk.Image:
@@ -110,14 +113,15 @@ def _warped_template(grid: Grid, registration: AtlasRegistration) -> sitk.Image:
     resampler.SetOutputDirection(grid.direction)
     resampler.SetInterpolator(sitk.sitkNearestNeighbor)
     resampler.SetTransform(registration.to_atlas)
-    return resampler.Execute(template)
+    warped: sitk.Image = resampler.Execute(template)
+    return warped
 
 
-def _crop(image: sitk.Image, like: sitk.Image) -> NDArray[np.generic]:
+def _crop(image: sitk.Image, like: sitk.Image) -> NDArray[Any]:
     """The part of an image that `like`, a box of the same grid, covers."""
     start = image.TransformPhysicalPointToIndex(like.GetOrigin())
     stop = [first + count for first, count in zip(start, like.GetSize(), strict=True)]
-    part: NDArray[np.generic] = sitk.GetArrayViewFromImage(image)[
+    part: NDArray[Any] = sitk.GetArrayViewFromImage(image)[
         start[2] : stop[2], start[1] : stop[1], start[0] : stop[0]
     ]
     return part

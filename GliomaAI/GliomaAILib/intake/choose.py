@@ -1,5 +1,6 @@
 """One candidate for each sequence, by rules that are told, or a question to the user."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,17 @@ from GliomaAILib.intake.prefer import prefer
 from GliomaAILib.intake.recognise import (
     Candidate,
     as_named,
+    clearly_named,
     conflicting,
     contradiction,
+    looks_like,
 )
 
 CLEAR = 0.70
 """A candidate at least this probable is taken without a question."""
+
+LIKELY = 0.50
+"""A candidate at least this probable is taken, with a warning, when one sequence is left to it."""
 
 WORTH_ASKING = 0.20
 """A sequence at least this probable makes an unclear candidate worth a question."""
@@ -45,12 +51,12 @@ def choose(candidates: Sequence[Candidate], named: Mapping[str, Candidate]) -> C
     marks = {candidate.voxel_mark for candidate in named.values()}
     rest = [c for c in candidates if c.number not in numbers and c.voxel_mark not in marks]
     rest = _without_duplicates(rest, findings)
-    open_sequences = [name for name in SEQUENCES if name not in taken]
-    for sequence in open_sequences:
+    _ask_about_contradicted_names(rest, candidates)
+    for sequence in [name for name in SEQUENCES if name not in taken]:
         rivals = [c for c in rest if c.best == sequence and c.confidence >= CLEAR]
         if rivals:
             taken[sequence] = _preferred(sequence, rivals, candidates, findings)
-    _ask_about_unclear(rest, taken, candidates)
+    _settle_unclear(rest, taken, candidates, findings)
     for sequence, candidate in taken.items():
         if piece := conflicting(candidate, sequence):
             findings.append(contradiction(candidate, sequence, piece))
@@ -85,9 +91,35 @@ def _without_duplicates(
     return [max(group, key=lambda c: c.confidence) for group in groups.values()]
 
 
-def _ask_about_unclear(
-    rest: Sequence[Candidate], taken: Mapping[str, Candidate], candidates: Sequence[Candidate]
+def _ask_about_contradicted_names(
+    rest: Sequence[Candidate], candidates: Sequence[Candidate]
 ) -> None:
+    """Asks when voxels overrule a clear name, or two images each look like the other's name."""
+    for candidate in rest:
+        name = clearly_named(candidate)
+        if name not in (None, candidate.best):
+            raise AmbiguousStudyError(
+                f"'{candidate.volume.description}' is named {name} but looks like "
+                f"{candidate.best}: the names may be exchanged.",
+                [c.row() for c in candidates],
+            )
+    for one, other in itertools.combinations(rest, 2):
+        exchanged = looks_like(one) == other.best and looks_like(other) == one.best
+        if exchanged and one.best != other.best:
+            raise AmbiguousStudyError(
+                f"'{one.volume.description}' is named {one.best} but looks like {other.best}, and "
+                f"'{other.volume.description}' the other way round: the names may be exchanged.",
+                [c.row() for c in candidates],
+            )
+
+
+def _settle_unclear(
+    rest: Sequence[Candidate],
+    taken: dict[str, Candidate],
+    candidates: Sequence[Candidate],
+    findings: list[Finding],
+) -> None:
+    """Takes an unclear candidate for the one sequence left to it, or asks."""
     for candidate in rest:
         if candidate.confidence >= CLEAR:
             continue
@@ -96,12 +128,26 @@ def _ask_about_unclear(
             for name in SEQUENCES
             if name not in taken and candidate.probabilities[name] >= WORTH_ASKING
         ]
-        if possible:
+        if possible == [candidate.best] and candidate.confidence >= LIKELY:
+            taken[candidate.best] = candidate
+            findings.append(_unsure(candidate))
+        elif possible:
             raise AmbiguousStudyError(
                 f"It is unclear which sequence '{candidate.volume.description}' is "
                 f"({' or '.join(possible)}).",
                 [c.row() for c in candidates],
             )
+
+
+def _unsure(candidate: Candidate) -> Finding:
+    return Finding(
+        "intake.unsure_sequence",
+        Severity.WARNING,
+        f"'{candidate.volume.description}' is taken for {candidate.best}, the sequence left over, "
+        f"with a confidence of only {100 * candidate.confidence:.0f} %.",
+        f"Check the image; name another with --{candidate.best} PATH.",
+        (candidate.best,),
+    )
 
 
 def _preferred(

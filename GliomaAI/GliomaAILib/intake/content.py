@@ -7,7 +7,6 @@ outline, holds brain whether the skull is there or not. Its histogram and local 
 softmax regression (`content_fit.py` fits it and reports its accuracy by cross-validation).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib.intake.content_weights import BIASES, MEANS, PAIR_SLOPE, SCALES, WEIGHTS
 from GliomaAILib.intake.evidence import Evidence
@@ -59,6 +59,23 @@ class CoarseView:
         return tuple(self.image.GetSpacing()[::-1])
 
 
+@dataclass(frozen=True)
+class Slab:
+    """The part of a coarse view that is brain in any head."""
+
+    array: Array
+    depth_mm: NDArray[np.float64]
+    """Distance to the head's outline in the slice plane."""
+    lower: int
+    upper: int
+    """Rows of the view's first axis."""
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Voxels far enough from the outline to be brain."""
+        return self.depth_mm > min(INSIDE_MM, 0.5 * float(self.depth_mm.max()))
+
+
 def coarse_view(image: sitk.Image) -> CoarseView:
     """Averages blocks of voxels down to about `COARSE_MM`."""
     turned = sitk.DICOMOrient(image, "LPS")
@@ -90,9 +107,7 @@ def features(view: CoarseView) -> NDArray[np.float64] | None:
     slab = _inner_slab(view)
     if slab is None:
         return None
-    array, depth = slab
-    inside = depth > min(INSIDE_MM, 0.5 * float(depth.max()))
-    centre = depth > CENTRE_MM
+    array, inside, centre = slab.array, slab.inside, slab.depth_mm > CENTRE_MM
     values = array[inside]
     median = float(np.median(values))
     if values.size < MIN_VOXELS or median <= 0:
@@ -123,13 +138,12 @@ def enhancement(before: CoarseView, after: CoarseView) -> float | None:
     slab = _inner_slab(before)
     if slab is None:
         return None
-    lower, upper = _slab_rows(before)
-    array, depth = slab
-    other = sitk.GetArrayFromImage(_aligned(after.image, before.image))[lower:upper]
-    inside = (depth > min(INSIDE_MM, 0.5 * float(depth.max()))) & (other > 0)
+    aligned = sitk.GetArrayFromImage(_aligned(after.image, before.image))
+    other = aligned[slab.lower : slab.upper]
+    inside = slab.inside & (other > 0)
     if inside.sum() < MIN_VOXELS:
         return None
-    first, second = array[inside], other[inside]
+    first, second = slab.array[inside], other[inside]
     if min(np.median(first), np.median(second)) <= 0:
         return None
     difference = second / np.median(second) - first / np.median(first)
@@ -137,17 +151,10 @@ def enhancement(before: CoarseView, after: CoarseView) -> float | None:
     return float(low + high)
 
 
-def pair_evidence(score: float, other: int) -> tuple[Evidence, Evidence]:
-    """What an enhancement score says of the volume before and of the one after.
-
-    Args:
-        score: from `enhancement`.
-        other: the number of the after candidate is `other`; kept out of the words.
-    """
-    after_is_gd = min(max(float(1 / (1 + np.exp(-PAIR_SLOPE * score))), CAP), 1 - CAP)
-    first = _t1_pair(1 - after_is_gd)
-    second = _t1_pair(after_is_gd)
-    return first, second
+def pair_evidence(score: float) -> tuple[Evidence, Evidence]:
+    """What a score of `enhancement` says of the volume before and of the one after."""
+    after_is_gd = float(np.clip(1 / (1 + np.exp(-PAIR_SLOPE * score)), CAP, 1 - CAP))
+    return _t1_pair(1 - after_is_gd), _t1_pair(after_is_gd)
 
 
 def _t1_pair(is_gd: float) -> Evidence:
@@ -175,38 +182,38 @@ def _outline(array: Array) -> NDArray[np.bool_]:
     return np.stack([ndimage.binary_fill_holes(plane) for plane in bright])
 
 
-def _slab_rows(view: CoarseView) -> tuple[int, int]:
-    area = _outline(view.array).sum(axis=(1, 2))
-    tops = np.flatnonzero(area > 0.25 * area.max())
-    top = int(tops[-1]) if tops.size else 0
+def _inner_slab(view: CoarseView) -> Slab | None:
+    array = view.array
+    outline = _outline(array)
+    area = outline.sum(axis=(1, 2))
+    if not area.any():
+        return None
+    top = int(np.flatnonzero(area > 0.25 * area.max())[-1])
     step = view.spacing_mm[0]
     lower = max(round(top - SLAB_MM[1] / step), 0)
-    return lower, max(round(top - SLAB_MM[0] / step), lower + 1) + 1
-
-
-def _inner_slab(view: CoarseView) -> tuple[Array, NDArray[np.float64]] | None:
-    """Intensities of the slab, and each voxel's distance in mm to the outline in its plane."""
-    outline = _outline(view.array)
-    if not outline.any():
-        return None
-    lower, upper = _slab_rows(view)
+    upper = max(round(top - SLAB_MM[0] / step), lower + 1) + 1
     depth = [
         ndimage.distance_transform_edt(np.pad(plane, 1), sampling=view.spacing_mm[1:])[1:-1, 1:-1]
         for plane in outline[lower:upper]
     ]
-    return view.array[lower:upper], np.stack(depth)
+    return Slab(array[lower:upper], np.stack(depth), lower, upper)
 
 
 def _aligned(moving: sitk.Image, fixed: sitk.Image) -> sitk.Image:
     """The moving image on the fixed grid after a coarse rigid alignment.
 
     The frame of reference of the scanner is the start; correlation is enough between two T1s.
+    Images of one grid are taken as aligned: they were resampled to it, or taken one after another.
     """
+    if Grid.of(moving).matches(Grid.of(fixed)):
+        return moving
     start = sitk.Euler3DTransform()
     centre = fixed.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in fixed.GetSize()])
     start.SetCenter(centre)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsCorrelation()
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentage(0.2)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(2.0, 0.05, 30)
     method.SetOptimizerScalesFromPhysicalShift()
@@ -217,8 +224,3 @@ def _aligned(moving: sitk.Image, fixed: sitk.Image) -> sitk.Image:
         # Fields of view that do not meet: leave the images where their headers put them.
         transform = sitk.Transform(start)
     return sitk.Resample(moving, fixed, transform, sitk.sitkLinear, 0.0)
-
-
-def views(images: Sequence[sitk.Image]) -> list[CoarseView]:
-    """The coarse view of each image."""
-    return [coarse_view(image) for image in images]

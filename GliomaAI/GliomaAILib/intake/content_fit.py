@@ -39,8 +39,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     patients = [*_volumes(arguments.volumes), *_slices(arguments.slices)]
-    rows = [(group, name, features(view)) for group, found in patients
-            for name, view in found.items()]
+    rows = [
+        (group, name, features(view)) for group, found in patients for name, view in found.items()
+    ]
     kept = [(group, name, vector) for group, name, vector in rows if vector is not None]
     groups = np.array([group for group, _, _ in kept])
     labels = np.array([SEQUENCES.index(name) for _, name, _ in kept])
@@ -86,8 +87,10 @@ def fit_softmax(matrix: Matrix, labels: NDArray[np.int_]) -> tuple[Matrix, Matri
 def _volumes(folder: Path) -> Iterator[tuple[str, dict[str, CoarseView]]]:
     for case in sorted(path for path in folder.iterdir() if path.is_dir()):
         images = {name: case / f"{name}.nii.gz" for name in SEQUENCES}
-        yield f"volumes/{case.name}", {
-            name: coarse_view(sitk.ReadImage(str(path))) for name, path in images.items()}
+        yield (
+            f"volumes/{case.name}",
+            {name: coarse_view(sitk.ReadImage(str(path))) for name, path in images.items()},
+        )
 
 
 def _slices(folder: Path) -> Iterator[tuple[str, dict[str, CoarseView]]]:
@@ -125,14 +128,22 @@ def _report(
         rows = np.char.startswith(groups, kind)
         right = predicted[rows] == labels[rows]
         merged = [np.where(values[rows] == 1, 0, values[rows]) for values in (predicted, labels)]
-        log.info("%s: n = %d images, four sequences %.3f, T1 and T1Gd as one %.3f", kind,
-                 rows.sum(), right.mean(), (merged[0] == merged[1]).mean())
+        log.info(
+            "%s: n = %d images, four sequences %.3f, T1 and T1Gd as one %.3f",
+            kind,
+            rows.sum(),
+            right.mean(),
+            (merged[0] == merged[1]).mean(),
+        )
 
 
 def _pair_slope(patients: list[dict[str, CoarseView]]) -> float:
     """Slope of the logistic curve from enhancement score to probability, by maximum likelihood."""
-    pairs = [enhancement(found["t1"], found["t1gd"]) for found in patients
-             if {"t1", "t1gd"} <= set(found)]
+    pairs = [
+        enhancement(found["t1"], found["t1gd"])
+        for found in patients
+        if {"t1", "t1gd"} <= set(found)
+    ]
     scores = np.array([score for score in pairs if score is not None])
     log.info("pairs: n = %d, right %.3f", len(scores), (scores > 0).mean())
     candidates = np.linspace(0.5, 20, 196)
@@ -140,16 +151,14 @@ def _pair_slope(patients: list[dict[str, CoarseView]]) -> float:
     return float(candidates[int(np.argmin(losses))])
 
 
-def _write(
-    means: Matrix, scales: Matrix, weights: Matrix, biases: Matrix, slope: float
-) -> None:
+def _write(means: Matrix, scales: Matrix, weights: Matrix, biases: Matrix, slope: float) -> None:
     def numbers(values: Matrix) -> str:
         return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"
 
     rows = ",\n    ".join(numbers(row) for row in weights)
     text = (
         '"""Written by `content_fit.py`, which says from which data; not edited by hand."""\n\n'
-        f"# fmt: off\nMEANS = {numbers(means)}\nSCALES = {numbers(scales)}\n"
+        f"# fmt: off\n# ruff: noqa: E501\nMEANS = {numbers(means)}\nSCALES = {numbers(scales)}\n"
         f"WEIGHTS = (\n    {rows},\n)\nBIASES = {numbers(biases)}\nPAIR_SLOPE = {slope:.3g}\n"
     )
     Path(__file__).with_name("content_weights.py").write_text(text, encoding="utf-8")

@@ -54,4 +54,11 @@ def _classic_voxels(slices: Sequence[Slice]) -> NDArray[np.generic]:
 
 def _enhanced_voxels(slices: Sequence[Slice]) -> NDArray[np.generic]:
     frames: NDArray[np.generic] = sitk.GetArrayFromImage(sitk.ReadImage(str(slices[0].path)))
-    return frames[[item.frame for item in slices if item.frame is not None]]
+    array = frames[[item.frame for item in slices if item.frame is not None]]
+    if all(item.rescale == item.rescale_of_file for item in slices):
+        return array
+    slope, intercept = slices[0].rescale_of_file
+    own = np.array([item.rescale for item in slices])[:, :, None, None]
+    stored = (array.astype(np.float64) - intercept) / slope
+    rescaled: NDArray[np.float32] = (stored * own[:, 0] + own[:, 1]).astype(np.float32)
+    return rescaled

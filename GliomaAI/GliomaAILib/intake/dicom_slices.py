@@ -1,12 +1,16 @@
 """DICOM headers become slices: one record for each image plane, classic or enhanced alike."""
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.multival import MultiValue
 
 from GliomaAILib.intake.privacy import fingerprint
 from GliomaAILib.intake.volume import HeaderFacts, Origin
@@ -84,6 +88,8 @@ class Slice:
     samples: int
     rescale: tuple[float, float]
     """Slope and intercept."""
+    rescale_of_file: tuple[float, float]
+    """Slope and intercept of the file's first frame: GDCM applies them to all of its frames."""
     timing: tuple[str, ...]
     """What may tell repeated passes over the same places apart, the most telling first."""
 
@@ -99,14 +105,28 @@ def read_slices(path: Path) -> list[Slice]:
         UnreadableDicomError: no DICOM file, no image, or a damaged header.
     """
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        if "Rows" not in dataset or "SeriesInstanceUID" not in dataset:
-            return []
-        return _slices(path, dataset)
+        with _quiet():
+            dataset = pydicom.dcmread(path, stop_before_pixels=True)
+            if "Rows" not in dataset or "SeriesInstanceUID" not in dataset:
+                return []
+            return _slices(path, dataset)
     except (InvalidDicomError, EOFError, OSError) as error:
         raise UnreadableDicomError("the DICOM header cannot be read") from error
     except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError) as error:
         raise UnreadableDicomError("the DICOM header is damaged") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps pydicom from warning and logging: its words quote paths and values of elements."""
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _slices(path: Path, dataset: Dataset) -> list[Slice]:
@@ -124,8 +144,8 @@ def _series(dataset: Dataset) -> SeriesFacts:
     patient = [str(dataset.get(key) or "") for key in ("PatientID", "PatientName")]
     origin = Origin(
         patient=fingerprint(*patient) if any(patient) else "",
-        study=fingerprint(str(dataset.get("StudyInstanceUID") or "")),
-        study_date=fingerprint(str(dataset.get("StudyDate") or "")),
+        study=_mark(dataset.get("StudyInstanceUID")),
+        study_date=_mark(dataset.get("StudyDate")),
     )
     return SeriesFacts(
         uid=str(dataset.SeriesInstanceUID),
@@ -138,6 +158,10 @@ def _series(dataset: Dataset) -> SeriesFacts:
         sex=_sex(dataset),
         identifiers=identifiers,
     )
+
+
+def _mark(value: object) -> str:
+    return fingerprint(str(value)) if value else ""
 
 
 def _classic_slice(path: Path, series: SeriesFacts, dataset: Dataset) -> Slice:
@@ -158,6 +182,7 @@ def _classic_slice(path: Path, series: SeriesFacts, dataset: Dataset) -> Slice:
         columns=int(dataset.Columns),
         samples=int(dataset.get("SamplesPerPixel") or 1) * int(dataset.get("NumberOfFrames") or 1),
         rescale=_rescale(dataset),
+        rescale_of_file=_rescale(dataset),
         timing=tuple(str(dataset.get(key) or "") for key in timing),
     )
 
@@ -165,6 +190,7 @@ def _classic_slice(path: Path, series: SeriesFacts, dataset: Dataset) -> Slice:
 def _enhanced_slice(path: Path, frame: int, series: SeriesFacts, dataset: Dataset) -> Slice:
     shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
     groups = (dataset.PerFrameFunctionalGroupsSequence[frame], shared[0])
+    first = (dataset.PerFrameFunctionalGroupsSequence[0], shared[0])
     plane = _plane(
         _group(groups, "PlanePositionSequence").get("ImagePositionPatient"),
         _group(groups, "PlaneOrientationSequence").get("ImageOrientationPatient"),
@@ -190,6 +216,7 @@ def _enhanced_slice(path: Path, frame: int, series: SeriesFacts, dataset: Datase
         columns=int(dataset.Columns),
         samples=int(dataset.get("SamplesPerPixel") or 1),
         rescale=_rescale(_group(groups, "PixelValueTransformationSequence")),
+        rescale_of_file=_rescale(_group(first, "PixelValueTransformationSequence")),
         timing=tuple(str(content.get(key) or "") for key in timing),
     )
 
@@ -258,9 +285,10 @@ def _rescale(dataset: Dataset) -> tuple[float, float]:
 def _texts(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        return (str(value),)
-    return tuple(str(item) for item in value)
+    # A person's name can be iterated over too, letter by letter.
+    if isinstance(value, MultiValue | list | tuple):
+        return tuple(str(item) for item in value)
+    return (str(value),)
 
 
 def _number(value: object) -> float | None:

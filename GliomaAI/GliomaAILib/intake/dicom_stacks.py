@@ -8,6 +8,7 @@ group is then judged by its geometry alone. File names and instance numbers play
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +121,10 @@ def _part_name(item: Slice, groups: Sequence[Sequence[Slice]]) -> str:
 
 def _without_copies(slices: Sequence[Slice]) -> list[Slice]:
     """Drops slices that an export holds twice: the same SOP instance under two file names."""
-    return list({(item.instance_uid, item.frame): item for item in reversed(slices)}.values())
+    first: dict[Hashable, Slice] = {}
+    for item in slices:
+        first.setdefault((item.instance_uid, item.frame), item)
+    return list(first.values())
 
 
 def _by_pass(slices: Sequence[Slice]) -> list[Sequence[Slice]]:
@@ -128,14 +132,26 @@ def _by_pass(slices: Sequence[Slice]) -> list[Sequence[Slice]]:
     if not _has_repeated_places(slices):
         return [slices]
     for position in range(len(slices[0].timing)):
-        groups = _grouped(slices, lambda item, at=position: item.timing[at])
+        groups = _grouped(slices, partial(_timing_at, position))
         if (
             len(groups) > 1
             and not any(_has_repeated_places(group) for group in groups)
             and min(map(len, groups)) >= MIN_SLICES
         ):
-            return groups
+            return sorted(groups, key=lambda group: _in_order(group[0].timing[position]))
     return [slices]
+
+
+def _timing_at(position: int, item: Slice) -> str:
+    return item.timing[position]
+
+
+def _in_order(value: str) -> tuple[float, str]:
+    """A key that sorts numbers by size and puts other texts after them."""
+    try:
+        return float(value), ""
+    except ValueError:
+        return np.inf, value
 
 
 def _has_repeated_places(slices: Sequence[Slice]) -> bool:

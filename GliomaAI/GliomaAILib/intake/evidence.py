@@ -1,6 +1,7 @@
 """Evidence for a sequence, in likelihoods, and how pieces of it are weighed together."""
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,3 +46,42 @@ def combine(pieces: Iterable[Evidence]) -> dict[str, float]:
         log += np.log(values / values.sum())
     odds = np.exp(log - log.max())
     return {name: float(p) for name, p in zip(SEQUENCES, odds / odds.sum(), strict=True)}
+
+
+MAX_JOINT = 6
+"""Beyond so many candidates, 4 to the power of their number, they are weighed one by one."""
+
+SAME_SEQUENCE_TWICE = 0.15
+"""How rarely two images on planes of one orientation are of one sequence, against two of two."""
+
+SAME_SEQUENCE_OTHER_PLANE = 0.5
+"""The same for images of different orientation: T1 is often taken in two of them."""
+
+
+def joint(
+    probabilities: Sequence[Mapping[str, float]], planes: Sequence[int]
+) -> list[dict[str, float]]:
+    """Weighs the candidates of one study together: a study rarely holds a sequence twice.
+
+    Args:
+        probabilities: of each candidate alone, by sequence.
+        planes: orientation of each candidate's slices; only equality matters.
+
+    Returns:
+        Of each candidate, the marginal over all assignments of sequences to candidates.
+    """
+    if not 1 < len(probabilities) <= MAX_JOINT:
+        return [dict(one) for one in probabilities]
+    totals = [dict.fromkeys(SEQUENCES, 0.0) for _ in probabilities]
+    for assignment in itertools.product(SEQUENCES, repeat=len(probabilities)):
+        weight = float(
+            np.prod([p[name] for p, name in zip(probabilities, assignment, strict=True)])
+        )
+        for (a, first), (b, second) in itertools.combinations(enumerate(assignment), 2):
+            if first == second:
+                same = planes[a] == planes[b]
+                weight *= SAME_SEQUENCE_TWICE if same else SAME_SEQUENCE_OTHER_PLANE
+        for total, name in zip(totals, assignment, strict=True):
+            total[name] += weight
+    whole = sum(totals[0].values())
+    return [{name: value / whole for name, value in total.items()} for total in totals]

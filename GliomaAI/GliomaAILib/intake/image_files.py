@@ -1,18 +1,34 @@
 """NIfTI, NRRD and MetaImage files: what their headers promise, and whether they keep it."""
 
-import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import NDArray
 
 from gliomaai_training.findings import Finding, Severity
+from gliomaai_training.preprocessing.geometry import Grid
 from GliomaAILib.intake.volume import VolumeRefusedError
+
+if TYPE_CHECKING:
+    import nibabel
+
+MAX_DISAGREEMENT_MM = 1.0
+"""Between the places that qform and sform give to one voxel."""
+
+GZIP = 16 + zlib.MAX_WBITS
+"""Tells zlib to expect a gzip header."""
 
 MIN_VOXELS = 4
 """Along each axis: fewer is a picture, not a volume."""
+
+ORTHONORMAL_TOLERANCE = 1e-3
+"""Of the products of two axes' direction cosines."""
+
+_SHEARED = "its axes are not at right angles (sheared orientation matrix)"
 
 
 @dataclass(frozen=True)
@@ -56,83 +72,115 @@ def read_header(path: Path, shown_as: str) -> FileHeader:
     i, j, k = size
     si, sj, sk = reader.GetSpacing()[:3]
     direction = np.reshape(reader.GetDirection(), (reader.GetDimension(),) * 2)[:3, :3]
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=ORTHONORMAL_TOLERANCE):
+        raise VolumeRefusedError("sheared", _SHEARED)  # NRRD and MetaImage readers let it pass
     return FileHeader(
         (i, j, k),
         (si, sj, sk),
         tuple(float(v) for v in direction.reshape(-1)),
-        _orientation_findings(reader, shown_as),
+        _orientation_findings(path, shown_as),
     )
 
 
 def read_volume(path: Path) -> sitk.Image:
-    """Reads a volume file into a new image without meta-data.
+    """Reads a volume file into a new image without meta-data; NaN stays NaN.
 
     Raises:
         VolumeRefusedError: the file is cut short, or does not hold what its header promises.
     """
-    _check_complete(path)
+    bad = _voxels_not_finite(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise VolumeRefusedError("unreadable", _why_unreadable(str(error))) from error
-    if image.GetDimension() == 4:
-        image = image[:, :, :, 0]
-    plain = sitk.Image(image)
-    for key in plain.GetMetaDataKeys():
-        plain.EraseMetaData(key)
-    return plain
+    while image.GetDimension() > 3:
+        image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
+    array = sitk.GetArrayFromImage(image)
+    if bad is not None:
+        array[bad.reshape(array.shape)] = np.nan
+    return Grid.of(image).image(array)
 
 
 def _why_unreadable(words: str) -> str:
     """A reason in our words: the reader's own hold paths."""
     if "orthonormal" in words:
-        return "its axes are not at right angles (sheared orientation matrix)"
+        return _SHEARED
     return "it cannot be read: damaged, cut short, or its header and its data do not match"
 
 
-def _check_complete(path: Path) -> None:
-    """A NIfTI reader fills what is missing with zeros and says nothing, so the length is checked."""
-    name = path.name.lower()
-    if not name.endswith((".nii", ".nii.gz")):
-        return
+def _nifti(path: Path) -> "nibabel.Nifti1Image | None":
+    """A NIfTI file, its voxels unread; None for other formats and where nibabel cannot read it."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return None
     import nibabel
 
-    try:
-        header = nibabel.Nifti1Image.from_filename(str(path)).header
-        voxels = int(np.prod(header.get_data_shape(), dtype=np.int64))
-        needed = int(header.get_data_offset()) + voxels * header.get_data_dtype().itemsize
-    except (
+    unreadable = (
         nibabel.filebasedimages.ImageFileError,
         nibabel.spatialimages.HeaderDataError,
         OSError,
         EOFError,
         zlib.error,
-    ):
-        # NIfTI-2 and other kin: the reader is left to judge.
-        return
-    held = _unpacked_size(path) if name.endswith(".gz") else path.stat().st_size
-    if held < needed:
-        raise VolumeRefusedError(
-            "truncated", f"it is truncated: {held} bytes where its header promises {needed}"
-        )
-
-
-def _unpacked_size(path: Path) -> int:
-    total = 0
+    )
     try:
-        with gzip.open(path, "rb") as file:
-            while chunk := file.read(1 << 22):
-                total += len(chunk)
-    except (EOFError, OSError, zlib.error):
-        return total
-    return total
+        image: nibabel.Nifti1Image = nibabel.nifti1.load(path)
+    except unreadable:
+        return None
+    return image
 
 
-def _orientation_findings(reader: sitk.ImageFileReader, shown_as: str) -> tuple[Finding, ...]:
-    if not reader.HasMetaDataKey("qform_code"):
+def _voxels_not_finite(path: Path) -> NDArray[np.bool_] | None:
+    """Where a NIfTI file holds NaN or infinity, in file order; None when nowhere.
+
+    SimpleITK's NIfTI reader fills what is missing with zeros and turns NaN into 0, and says
+    nothing of either: the bytes are looked at before it reads them.
+
+    Raises:
+        VolumeRefusedError: the file is shorter than its header promises.
+    """
+    image = _nifti(path)
+    if image is None:
+        return None
+    dtype = image.get_data_dtype()
+    count = int(np.prod(image.shape, dtype=np.int64))
+    # The header in memory no longer knows where the voxels begin; the proxy does.
+    offset = int(getattr(image.dataobj, "offset", 0))
+    needed = offset + count * dtype.itemsize
+    data = _unpacked(path)
+    if len(data) < needed:
+        raise VolumeRefusedError(
+            "truncated", f"it is truncated: {len(data)} bytes where its header promises {needed}"
+        )
+    if not np.issubdtype(dtype, np.floating):
+        return None
+    finite = np.isfinite(np.frombuffer(data, dtype, count, offset))
+    return None if finite.all() else ~finite
+
+
+def _unpacked(path: Path) -> bytes:
+    """A file's bytes, decompressed as far as they go; a gzip file may have several members."""
+    data = path.read_bytes()
+    if not path.name.lower().endswith(".gz"):
+        return data
+    parts = []
+    while data:
+        member = zlib.decompressobj(wbits=GZIP)
+        try:
+            parts.append(member.decompress(data))
+        except zlib.error:
+            break
+        data = member.unused_data
+    return b"".join(parts)
+
+
+def _orientation_findings(path: Path, shown_as: str) -> tuple[Finding, ...]:
+    """Findings on a NIfTI file's two orientation matrices (NIfTI-1.1, qform and sform)."""
+    image = _nifti(path)
+    if image is None:
         return ()
-    codes = [int(reader.GetMetaData(key) or 0) for key in ("qform_code", "sform_code")]
-    if codes == [0, 0]:
+    header = image.header
+    matrices = [header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]]
+    known = [matrix for matrix in matrices if matrix is not None]
+    if not known:
         return (
             Finding(
                 "intake.orientation_unknown",
@@ -141,4 +189,16 @@ def _orientation_findings(reader: sitk.ImageFileReader, shown_as: str) -> tuple[
                 "Convert it again from DICOM; do not trust left and right.",
             ),
         )
-    return ()
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in header.get_data_shape()[:3]], [1]))
+    corners = corners.reshape(4, -1)
+    if np.abs(known[0] @ corners - known[-1] @ corners).max() <= MAX_DISAGREEMENT_MM:
+        return ()
+    return (
+        Finding(
+            "intake.orientation_contradiction",
+            Severity.WARNING,
+            f"'{shown_as}' gives two different orientations (qform and sform disagree); sform is "
+            "used where its axes are at right angles, qform otherwise.",
+            "Convert it again from DICOM; check left and right on the pictures of the report.",
+        ),
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from GliomaAILib.intake.evidence import Evidence, favouring
 
 CERTAIN = 0.97
-T1_WITHOUT_WORD_ON_CONTRAST = {"t1": 0.80, "t1gd": 0.16, "t2": 0.02, "flair": 0.02}
+T1_WITHOUT_WORD_ON_CONTRAST = {"t1": 0.82, "t1gd": 0.16, "t2": 0.01, "flair": 0.01}
 """'AX T1' is nearly always before contrast, but not all hospitals say when it is after."""
 CONTRAST_ONLY = {"t1": 0.04, "t1gd": 0.84, "t2": 0.04, "flair": 0.08}
 
@@ -80,10 +80,10 @@ _T1_WITH_CONTRAST = _any(
 )
 _CONTRAST = re.compile(
     r"\+ ?c(?![a-z])|(?<![a-z])c ?\+|\+ ?(?:gd|gad|km|contr)|增强|造影|(?<![a-z0-9])(?:"
-    r"km|gd\w{0,5}|gad\w*|ce|contr?ast\w*|kontrast\w*|contraste|contrasto|post(?!erior)\w*|"
+    r"km|gd\w{0,5}|gad\w*|ce|contr?ast\w*|kontra[sc]\w*|contraste|contrasto|post(?!erior)\w*|"
     r"dotarem|magnevist|prohance|multihance|clariscan|vueway|elucirem|omniscan|primovist|"
-    r"mdc|inj\w*|enhanced|nach km|po ?k|civ|c iv|cte|с контрастом|контраст\w*|с ку|efter|après)"
-    r"(?![a-z0-9])"  # noqa: RUF001 - Cyrillic is meant
+    r"mdc|inj\w*|enhanced|nach km|po ?k|civ|c iv|cte|контраст\w*|\u0441 ку|efter|après)"
+    r"(?![a-z0-9])"
 )
 _NO_CONTRAST = re.compile(
     r"(?<![a-z0-9])(?:pre(?! ?sat)\w*|nativ\w*|unenhanced|plain|ohne|vor|w ?/? ?o|without|"
@@ -93,9 +93,21 @@ _NO_CONTRAST = re.compile(
 _BOTH = re.compile(r"w ?(?:/|&|and|\+)? ?w ?/? ?o(?![a-z])|with (?:and|&) without|mit und ohne")
 
 _PROCESSED = _any(
-    r"bias(?: ?corr\w*)?", r"n4\w*", r"norm(?:alized|alised)?", r"mpr\w*", r"reformat\w*", r"rfmt",
-    r"reg(?:istered)?", r"resampled", r"denoised", r"bet", r"brain extr\w*", r"stripped", r"filt\w*",
-    r"derived", r"recon\w*",
+    r"bias(?: ?corr\w*)?",
+    r"n4\w*",
+    r"norm(?:alized|alised)?",
+    r"mpr\w*",
+    r"reformat\w*",
+    r"rfmt",
+    r"reg(?:istered)?",
+    r"resampled",
+    r"denoised",
+    r"bet",
+    r"brain extr\w*",
+    r"stripped",
+    r"filt\w*",
+    r"derived",
+    r"recon\w*",
 )
 
 _OTHER: tuple[tuple[re.Pattern[str], OtherKind], ...] = (
@@ -178,8 +190,7 @@ _OTHER: tuple[tuple[re.Pattern[str], OtherKind], ...] = (
             r"dsc\w*",
             r"dce\w*",
             r"pwi",
-            r"[nr]?cbv\w*",
-            r"[r]?cbf\w*",
+            r"(?:rel|[nr])?cb[vf]\w*",
             r"mtt",
             r"ttp",
             r"tmax",

@@ -16,7 +16,7 @@ SHORT_ECHO_MS = 35.0
 LONG_REPETITION_MS = 1800.0
 
 T1_EITHER = {"t1": 0.49, "t1gd": 0.49, "t2": 0.01, "flair": 0.01}
-T2_OR_FLAIR = {"t1": 0.01, "t1gd": 0.01, "t2": 0.80, "flair": 0.18}
+T2_RATHER_THAN_FLAIR = {"t1": 0.01, "t1gd": 0.01, "t2": 0.90, "flair": 0.08}
 
 
 def parameter_evidence(header: HeaderFacts) -> list[Evidence]:
@@ -56,7 +56,16 @@ def other_kind_by_parameters(header: HeaderFacts) -> OtherKind | None:
         and "GR" not in header.scanning_sequence
     ):
         return OtherKind("other_contrast", "another contrast than the four (STIR)")
+    if _proton_density(header):
+        return OtherKind("proton_density", "a proton density image (short TE, long TR)")
     return None
+
+
+def _proton_density(header: HeaderFacts) -> bool:
+    echo, repetition = header.echo_time_ms, header.repetition_time_ms
+    if not echo or not repetition or header.inversion_time_ms or "IR" in header.scanning_sequence:
+        return False
+    return echo < SHORT_ECHO_MS and repetition > LONG_REPETITION_MS
 
 
 def _timing(header: HeaderFacts) -> Evidence | None:
@@ -69,8 +78,10 @@ def _timing(header: HeaderFacts) -> Evidence | None:
         return favouring("flair", 0.97, f"{shown}, TI {inversion:.0f} ms: FLAIR", "header")
     if T1_FLAIR_INVERSION_MS[0] <= inversion <= T1_FLAIR_INVERSION_MS[1] and echo < SHORT_ECHO_MS:
         return Evidence(T1_EITHER, f"{shown}, TI {inversion:.0f} ms: T1-weighted", "header")
+    if echo > LONG_ECHO_MS and "IR" in header.scanning_sequence and not inversion:
+        return favouring("flair", 0.9, f"{shown}, inversion recovery: FLAIR", "header")
     if echo > LONG_ECHO_MS and repetition > LONG_REPETITION_MS:
-        return Evidence(T2_OR_FLAIR, f"{shown}: T2-weighted", "header")
+        return Evidence(T2_RATHER_THAN_FLAIR, f"{shown}: T2-weighted", "header")
     if echo < SHORT_ECHO_MS and repetition < LONG_REPETITION_MS:
         return Evidence(T1_EITHER, f"{shown}: T1-weighted", "header")
     return None

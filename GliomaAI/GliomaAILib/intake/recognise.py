@@ -1,6 +1,7 @@
 """Volumes become candidates: read, checked, and weighed for each of the four sequences."""
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,15 +10,32 @@ import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.progress import Progress
-from GliomaAILib.intake.content import content_evidence
+from GliomaAILib.intake.content import (
+    CoarseView,
+    coarse_view,
+    content_evidence,
+    enhancement,
+    pair_evidence,
+)
 from GliomaAILib.intake.errors import CandidateRow
-from GliomaAILib.intake.evidence import Evidence, combine
+from GliomaAILib.intake.evidence import Evidence, combine, joint
 from GliomaAILib.intake.gates import checked_voxels
 from GliomaAILib.intake.names import name_evidence
 from GliomaAILib.intake.parameters import parameter_evidence
 from GliomaAILib.intake.volume import Refusal, Volume, VolumeRefusedError
 
 STAGE = "reading"
+
+T1_LIKE = 0.6
+"""Two candidates more probably T1 or T1Gd than this are compared for enhancement."""
+
+MAX_T1_LIKE = 4
+
+CLEAR_NAME = 0.9
+"""Below it a name leaves something open, as 'T1' does on the contrast agent."""
+
+CONTRADICTING = 0.8
+"""Voxels that say another sequence at least this surely contradict a name."""
 
 
 @dataclass(frozen=True)
@@ -84,25 +102,66 @@ def recognise(volumes: Sequence[Volume], progress: Progress) -> Recognised:
             read.append((volume, image))
             findings.extend([*volume.findings, *repaired])
         progress(STAGE, 0.5 + 0.4 * (index + 1) / len(volumes))
-    contents = content_evidence([image for _, image in read])
-    candidates = [
-        _candidate(number, volume, image, content)
-        for number, ((volume, image), content) in enumerate(
-            zip(read, contents, strict=True), start=1
-        )
-    ]
+    candidates = _weighed([_candidate(n, *both) for n, both in enumerate(read, start=1)])
     return Recognised(tuple(candidates), tuple(refusals), tuple(findings))
 
 
-def _candidate(
-    number: int, volume: Volume, image: sitk.Image, content: Evidence | None
-) -> Candidate:
-    pieces = [*_name_pieces(volume)]
+def _candidate(number: int, volume: Volume, image: sitk.Image) -> Candidate:
+    """The candidate by its name and header alone."""
+    pieces = _name_pieces(volume)
     if volume.header is not None:
         pieces.extend(parameter_evidence(volume.header))
-    if content is not None:
-        pieces.append(content)
     return Candidate(number, volume, image, _voxel_mark(image), tuple(pieces), combine(pieces))
+
+
+def _weighed(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Adds what the voxels say, of each and of pairs, and weighs all candidates together."""
+    views = [coarse_view(candidate.image) for candidate in candidates]
+    contents = [content_evidence(view) for view in views]
+    weighed = [
+        _with_evidence(candidate, [content] if content else [])
+        for candidate, content in zip(candidates, contents, strict=True)
+    ]
+    for index, piece in _pair_pieces(weighed, views):
+        weighed[index] = _with_evidence(weighed[index], [piece])
+    if len({candidate.voxel_mark for candidate in weighed}) < len(weighed):
+        return weighed  # copies of one image say nothing of each other
+    # What was computed from another image of the study repeats its sequence by intent.
+    originals = [candidate for candidate in weighed if not candidate.volume.derived_name]
+    planes = [candidate.volume.normal_axis for candidate in originals]
+    together = joint([candidate.probabilities for candidate in originals], planes)
+    by_number = dict(zip((c.number for c in originals), together, strict=True))
+    return [replace(c, probabilities=by_number.get(c.number, c.probabilities)) for c in weighed]
+
+
+def _with_evidence(candidate: Candidate, pieces: Sequence[Evidence]) -> Candidate:
+    evidence = (*candidate.evidence, *pieces)
+    return replace(candidate, evidence=evidence, probabilities=combine(evidence))
+
+
+def _pair_pieces(
+    candidates: Sequence[Candidate], views: Sequence[CoarseView]
+) -> list[tuple[int, Evidence]]:
+    """For each T1-like candidate, what its most telling comparison with another one says."""
+    t1_like = [
+        index
+        for index, candidate in enumerate(candidates)
+        if candidate.probabilities["t1"] + candidate.probabilities["t1gd"] > T1_LIKE
+    ][:MAX_T1_LIKE]
+    found: dict[int, list[Evidence]] = {index: [] for index in t1_like}
+    for first, second in itertools.combinations(t1_like, 2):
+        if candidates[first].voxel_mark == candidates[second].voxel_mark:
+            continue
+        score = enhancement(views[first], views[second])
+        if score is not None:
+            pieces = pair_evidence(score)
+            found[first].append(pieces[0])
+            found[second].append(pieces[1])
+    return [
+        (index, max(pieces, key=lambda piece: abs(piece.likelihoods["t1gd"] - 0.5)))
+        for index, pieces in found.items()
+        if pieces
+    ]
 
 
 def _name_pieces(volume: Volume) -> list[Evidence]:
@@ -122,14 +181,28 @@ def _voxel_mark(image: sitk.Image) -> str:
 
 
 def conflicting(candidate: Candidate, sequence: str) -> Evidence | None:
-    """The content evidence that speaks clearly against a sequence, or None."""
-    for piece in candidate.evidence:
-        if piece.source == "content":
-            alone = combine([piece])
-            best = max(alone, key=lambda name: alone[name])
-            if best != sequence and alone[best] >= 0.8 and alone[sequence] <= 0.15:
-                return piece
-    return None
+    """The voxels' evidence that speaks clearly against a sequence, or None."""
+    pieces = [piece for piece in candidate.evidence if piece.source == "content"]
+    alone = combine(pieces)
+    best = max(alone, key=lambda name: alone[name])
+    if best == sequence or alone[best] < CONTRADICTING or alone[sequence] > 1 - CONTRADICTING:
+        return None
+    return max(pieces, key=lambda piece: piece.likelihoods[best] / piece.likelihoods[sequence])
+
+
+def clearly_named(candidate: Candidate) -> str | None:
+    """The sequence that the name alone gives clearly, or None."""
+    alone = combine([piece for piece in candidate.evidence if piece.source == "name"])
+    best = max(alone, key=lambda name: alone[name])
+    return best if alone[best] >= CLEAR_NAME else None
+
+
+def looks_like(candidate: Candidate) -> str | None:
+    """What the voxels alone say when they contradict the name clearly; None otherwise."""
+    if conflicting(candidate, candidate.best) is None:
+        return None
+    alone = combine([piece for piece in candidate.evidence if piece.source == "content"])
+    return max(alone, key=lambda name: alone[name])
 
 
 def as_named(candidate: Candidate, sequence: str) -> Candidate:

@@ -1,9 +1,11 @@
 """A study folder or file becomes a Case."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.progress import Progress, silent
@@ -14,11 +16,16 @@ from GliomaAILib.intake.collect import collect
 from GliomaAILib.intake.errors import AmbiguousStudyError, StudyError
 from GliomaAILib.intake.recognise import Candidate, recognise
 from GliomaAILib.intake.scan import Scan, scan
-from GliomaAILib.intake.volume import Refusal
+from GliomaAILib.intake.volume import Origin, Refusal
 
 WHAT_TO_GIVE = (
     "Give a folder with the MR study (DICOM, NIfTI, NRRD or MetaImage) that holds at least one of "
     "T1, T1 with contrast agent, T2 and FLAIR."
+)
+
+EXAMINATION_KEYS: tuple[tuple[str, Callable[[Origin], str]], ...] = (
+    ("patients", lambda origin: origin.patient),
+    ("examinations", lambda origin: origin.study_date or origin.study),
 )
 
 COST_OF_MISSING = {
@@ -54,6 +61,8 @@ def read_study(
         AmbiguousStudyError: a person has to choose; its table shows among what.
         Cancelled: from `progress`.
     """
+    # Warnings of the image library quote paths, and paths may hold names.
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
     choices = dict(choices or {})
     if unknown := sorted(set(choices) - set(SEQUENCES)):
         raise StudyError(f"Unknown sequence {unknown}: choose among {', '.join(SEQUENCES)}.")
@@ -64,12 +73,14 @@ def read_study(
     if not recognised.candidates:
         raise StudyError(_nothing_usable(found, refusals))
     named = _named(recognised.candidates, choices, found)
-    _refuse_mixed_patients(recognised.candidates, named)
-    choice = choose(recognised.candidates, named)
+    mixed: list[Finding] = []
+    candidates = _of_one_examination(recognised.candidates, named, mixed)
+    choice = choose(candidates, named)
     if not choice.taken:
         raise StudyError(_nothing_usable(found, refusals))
     findings = (
         *recognised.findings,
+        *mixed,
         *choice.findings,
         *_refusal_findings(refusals),
         *_missing(set(choice.taken)),
@@ -131,16 +142,38 @@ def _is_named(candidate: Candidate, value: str, found: Scan) -> bool:
     return False
 
 
-def _refuse_mixed_patients(candidates: Sequence[Candidate], named: Mapping[str, Candidate]) -> None:
-    used = list(named.values()) if len(named) == len(SEQUENCES) else candidates
-    for what in ("patient", "study"):
-        marks = {getattr(c.volume.origin, what) for c in used} - {""}
-        if len(marks) > 1:
-            words = {"patient": "patients", "study": "examinations"}[what]
+def _of_one_examination(
+    candidates: Sequence[Candidate], named: Mapping[str, Candidate], findings: list[Finding]
+) -> list[Candidate]:
+    """The candidates of the one patient and examination that the case is about.
+
+    What a person named decides; else there must be only one. Series of one day are one
+    examination even when the archive gave them several numbers. Files without a header (NIfTI and
+    the like) go with any examination.
+    """
+    left = list(candidates)
+    for what, key in EXAMINATION_KEYS:
+        chosen = {key(c.volume.origin) for c in named.values()} - {""}
+        present = {key(c.volume.origin) for c in left} - {""}
+        if len(chosen) > 1:
+            raise StudyError(f"The images chosen are of {len(chosen)} different {what}.")
+        if len(present) > 1 and not chosen:
             raise AmbiguousStudyError(
-                f"The folder holds images of {len(marks)} different {words}.",
+                f"The folder holds images of {len(present)} different {what}: give the folder of "
+                "one, or name its images.",
                 [c.row() for c in candidates],
             )
+        if len(present) > 1:
+            left = [c for c in left if key(c.volume.origin) in chosen | {""}]
+            findings.append(
+                Finding(
+                    "intake.several_examinations",
+                    Severity.WARNING,
+                    f"The folder holds images of {len(present)} different {what}; only those of "
+                    "the one that was named are used.",
+                )
+            )
+    return left
 
 
 def _refusal_findings(refusals: Sequence[Refusal]) -> list[Finding]:
@@ -185,7 +218,7 @@ def _source(candidate: Candidate) -> Source:
         sha256=digest.hexdigest(),
         format=volume.format,
         description=volume.description,
-        confidence=round(candidate.confidence, 3),
+        confidence=1.0 if candidate.confidence == 1 else min(round(candidate.confidence, 3), 0.999),
         evidence=tuple(piece.why for piece in candidate.evidence),
         series_uid=volume.series_uid,
     )

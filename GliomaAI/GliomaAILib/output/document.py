@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import Label
-
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
 from GliomaAILib.assessment.measures import Measures

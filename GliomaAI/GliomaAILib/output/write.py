@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
+
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.progress import Progress, silent
-
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.output.document import assessment_document, document_bytes
 

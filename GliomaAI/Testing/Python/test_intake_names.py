@@ -1,6 +1,7 @@
 """Recognition by name, in the habits of public data sets, vendors and hospitals."""
 
 import pytest
+
 from GliomaAILib.intake.evidence import combine
 from GliomaAILib.intake.names import name_evidence, other_kind
 
@@ -56,7 +57,7 @@ NAMES = {
         "T1 3D po kontrascie",
         "3D BRAVO Post Gd",
         "t1gd",
-        "T1 AX с контрастом",
+        "T1 AX \u0441 контрастом",
         "轴位T1增强",
         "T1_VIBE_KM",
     ],
@@ -114,13 +115,13 @@ OTHERS = {
         "UCSF-PDGM-0004_DWI",
         "b1000t_DWI",
     ],
-    "susceptibility": ["SWI", "Ax T2* GRE", "t2_star", "SWAN", "mIP_Images(SW)", "T2 FFE HEMO"],
+    "susceptibility": ["SWI", "Ax T2* GRE", "t2_star", "SWAN", "T2 FFE HEMO", "minIP"],
     "perfusion": ["rCBV", "ep2d_perf_p2", "ASL", "DSC_ap-rCBV", "relCBF", "DCE"],
     "angiography": ["TOF_3D_multi-slab", "MRA TOF", "AX 3D TOF MIP"],
     "localiser": ["localizer", "3-pl T2* FGRE S", "AAHead_Scout", "SURVEY", "3 Plane Loc", "LOC"],
     "map": ["T1 map", "field_mapping", "ASSET calibration"],
     "other_contrast": ["COR STIR", "FIESTA", "t2_ciss3d"],
-    "derived": ["T1 SUB", "Subtraction T1"],
+    "derived": ["mIP_Images(SW)", "T1 SUB", "Subtraction T1"],
 }
 
 

@@ -36,10 +36,14 @@ class StoredCase:
     voxel_mm: tuple[float, float, float]
     """Voxel size along z, y, x."""
 
+    @property
+    def brain(self) -> NDArray[np.bool_]:
+        """(z, y, x), where any sequence is not 0."""
+        return np.asarray(self.images.any(axis=0))
+
     def normalised(self) -> NDArray[np.float32]:
         """The images as a network reads them, (4, z, y, x)."""
-        brain = self.images.any(axis=0)
-        return np.stack([normalise(image, brain) for image in self.images])
+        return np.stack([normalise(image, self.brain) for image in self.images])
 
 
 def store_cases(cases: Sequence[CaseFiles], folder: Path) -> list[Path]:
@@ -110,7 +114,8 @@ def _write(case: StoredCase, file: Path) -> None:
 
 
 def _read(file: Path) -> sitk.Image:
-    return sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
+    image: sitk.Image = sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
+    return image
 
 
 def _to_levels(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -91,7 +91,7 @@ class TrainingDataset(Dataset[Sample]):
     def _centre(self, case: StoredCase, generator: np.random.Generator) -> NDArray[np.int_]:
         inside = case.labels > 0
         if not inside.any() or generator.random() >= self._sampling.tumour_centred:
-            inside = case.images.any(axis=0)
+            inside = case.brain
         voxels = np.flatnonzero(inside)
         chosen = int(voxels[generator.integers(voxels.size)])
         return np.array(np.unravel_index(chosen, inside.shape))

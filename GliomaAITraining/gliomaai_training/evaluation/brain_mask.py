@@ -57,13 +57,13 @@ def evaluate_simulated(
     """Draws held-out heads, one contrast each, and compares masks on the network's grid."""
     from gliomaai_training.simulation.head_acquisition import draw_sample
 
-    dice = []
+    found = []
     for index in range(heads):
         progress("simulated heads", index / heads)
         sample = draw_sample(HELD_OUT_SEED + index)
         logit = sitk.GetArrayFromImage(network_logit(network, sample_image(sample)))
-        dice.append(_dice(logit.transpose(2, 1, 0) > 0, sample.target.numpy() > 0.5))
-    return SimulatedDice(tuple(dice))
+        found.append(dice(logit.transpose(2, 1, 0) > 0, sample.target.numpy() > 0.5))
+    return SimulatedDice(tuple(found))
 
 
 def sample_image(sample: "HeadSample") -> sitk.Image:
@@ -157,7 +157,8 @@ def summary(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Twice the overlap of two masks over the sum of their sizes; 1 when both are empty."""
     total = np.count_nonzero(one) + np.count_nonzero(other)
     return 2 * np.count_nonzero(one & other) / total if total else 1.0
 

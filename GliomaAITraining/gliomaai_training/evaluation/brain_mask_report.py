@@ -19,6 +19,7 @@ from gliomaai_training.evaluation.brain_mask import (
     read_series,
     summary,
 )
+from gliomaai_training.evaluation.brain_mask_reference import evaluate_references
 from gliomaai_training.preprocessing.brain_mask import fuse, logit_on, network_logit
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.progress import Progress, silent
@@ -59,9 +60,15 @@ def evaluate_brain_mask(
         name: summary(list(values.values())) for name, values in contained.items()
     }
     figures["tumour_inside_patients"] = dict(sorted(contained[FUSED].items()))
+    figures["reference_dice"] = evaluate_references(network, config.data)
     series = read_series(config.data / "dicom" / "study-01")
     figures["study"] = _study(network, series)
-    stripped = evaluate_outside(network, _volumes(config.data / "volumes"))
+    stripped: dict[str, float] = {}
+    files = _volumes(config.data / "volumes")
+    for index, (name, file) in enumerate(files.items()):
+        progress("stripped volumes", index / len(files))
+        image = sitk.ReadImage(str(file), sitk.sitkFloat32)
+        stripped |= evaluate_outside(network, {name: image})
     figures["outside_share"] = {
         "stripped_largest": max(stripped.values()),
         "stripped_count": len(stripped),
@@ -83,15 +90,11 @@ def _study(network: nn.Module, series: Mapping[str, sitk.Image]) -> dict[str, An
     }
 
 
-def _volumes(folder: Path) -> dict[str, sitk.Image]:
+def _volumes(folder: Path) -> dict[str, Path]:
     files = sorted(folder.glob("*/*.nii.gz"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no volumes")
-    return {
-        f"{file.parent.name}/{file.name}": sitk.ReadImage(str(file), sitk.sitkFloat32)
-        for file in files
-        if "seg" not in file.name
-    }
+    return {f"{file.parent.name}/{file.name}": file for file in files if "seg" not in file.name}
 
 
 def write_figures(figures: Mapping[str, Any], folder: Path) -> Path:

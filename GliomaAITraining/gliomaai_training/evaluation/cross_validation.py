@@ -56,7 +56,7 @@ def evaluate_case(
     Raises:
         ValueError: no subset can be formed from the sequences that the case has.
     """
-    images, brain = case.normalised(), case.images.any(axis=0)
+    images, brain = case.normalised(), case.brain
     voxel_ml = float(np.prod(case.voxel_mm)) / 1000.0
     rows: list[dict[str, object]] = []
     sampled = None

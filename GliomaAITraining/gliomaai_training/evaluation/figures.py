@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 REGION_COLOURS = {"WT": "#0072B2", "TC": "#D55E00", "ET": "#009E73"}
 """Okabe and Ito's palette, distinguishable with every kind of colour vision."""
 
+LONG_DISTANCE_MM = 100.0
+"""An HD95 above this, as of a region that was missed, needs a logarithmic axis."""
+
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -106,6 +109,9 @@ def region_boxes(results: "pd.DataFrame", metric: str, file: Path) -> None:
         panel.grid(axis="x", visible=False)
         if metric != "hd95_mm":
             panel.set_ylim(0, 1.02)
+        elif max(part.max(initial=0) for part in values) > LONG_DISTANCE_MM:
+            panel.set_yscale("symlog", linthresh=10)
+            panel.set_yticks([0, 5, 10, 30, 100, 300], ["0", "5", "10", "30", "100", "300"])
 
 
 def reliability_plot(curves: Mapping[str, Reliability], file: Path) -> None:

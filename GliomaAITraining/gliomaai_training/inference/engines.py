@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from gliomaai_training.inference.config import EngineConfig
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+    M = TypeVar("M", bound=Module)
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ def has_amx_bf16() -> bool:
     """Whether the CPU multiplies bf16 matrices in hardware; without it bf16 is slower than fp32."""
     import torch
 
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    capabilities = getattr(torch.cpu, "get_capabilities", None)  # not in older releases
+    return capabilities is not None and bool(capabilities().get("amx_bf16", False))
 
 
 def has_openvino() -> bool:
@@ -102,8 +105,7 @@ def _choose_on_cpu(config: EngineConfig) -> EngineChoice:
     if precision == "bf16" and not amx:
         logger.warning("this CPU has no AMX: bf16 will be slower than fp32")
     # Opening OpenVINO costs more than it saves on one study; a process with many asks for it.
-    library = "openvino" if config.engine == "openvino" else "torch"
-    return EngineChoice(library, precision, "cpu")
+    return EngineChoice("openvino" if config.engine == "openvino" else "torch", precision, "cpu")
 
 
 @contextmanager
@@ -136,19 +138,25 @@ def open_engine(network: "Module", choice: EngineChoice, threads: int | None) ->
     return TorchEngine(network, choice, threads)
 
 
+def channels_last(network: "M") -> "M":
+    """Lays the weights of 3D convolutions out channels-last, in place: faster on CPU and GPU."""
+    import torch
+
+    for parameter in network.parameters():
+        if parameter.dim() == 5:  # the weights of a 3D convolution
+            parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
+    return network
+
+
 class TorchEngine:
     """The network in torch, channels last; on CUDA and AMX in reduced precision by autocast."""
 
     def __init__(self, network: "Module", choice: EngineChoice, threads: int | None) -> None:
-        import torch
 
         self._choice = choice
         self._threads = threads
         self._stride = int(cast(int, network.stride))
-        self._network = network.eval().to(choice.device)
-        for parameter in self._network.parameters():
-            if parameter.dim() == 5:  # the weights of a 3D convolution
-                parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
+        self._network = channels_last(network.eval().to(choice.device))
 
     @property
     def name(self) -> str:

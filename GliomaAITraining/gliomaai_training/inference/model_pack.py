@@ -11,7 +11,6 @@ NAME/
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,10 +44,11 @@ class ModelPack:
     """Hash of the manifest: one value that stands for the whole pack."""
 
     def weights(self) -> "dict[str, Tensor]":
-        """The network's state, in float32 on the CPU."""
+        """The network's state on the CPU; floating-point values in float32."""
         from safetensors.torch import load_file
 
-        return {name: value.float() for name, value in load_file(self.folder / WEIGHTS).items()}
+        stored = load_file(self.folder / WEIGHTS)
+        return {n: v.float() if v.is_floating_point() else v for n, v in stored.items()}
 
 
 def load_model_pack(folder: Path) -> ModelPack:
@@ -71,6 +71,8 @@ def load_model_pack(folder: Path) -> ModelPack:
         name, version, settings = (metadata[key] for key in ("name", "version", "gliomaai"))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelPackError(f"{folder / METADATA} cannot be read: {error}") from error
+    if not isinstance(settings, dict):
+        raise ModelPackError(f"{folder / METADATA} cannot be read: gliomaai is no section")
     return ModelPack(folder, name, version, settings, hashlib.sha256(content).hexdigest())
 
 
@@ -136,7 +138,7 @@ def write_model_pack(
         }
         _put(fresh / MANIFEST, (json.dumps({"sha256": hashes}, indent=2) + "\n").encode())
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, Path(scratch) / "older")
         os.replace(fresh, folder)
     return load_model_pack(folder)
 

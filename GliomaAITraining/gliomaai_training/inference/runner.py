@@ -89,7 +89,8 @@ class NetworkRunner:
             MemoryError: there is not enough memory even for tiles.
         """
         _check(images, present)
-        images = np.where(present[:, None, None, None], images, np.float32(0))
+        if not present.all():
+            images = np.where(present[:, None, None, None], images, np.float32(0))
         for choice, in_tiles in self._attempts(images[0].size):
             try:
                 return self._run(choice, in_tiles, images, present, temperature, progress)
@@ -127,7 +128,7 @@ class NetworkRunner:
     ) -> NDArray[np.float32]:
         engine = self._engine(choice)
         views = (1, -1) if self._config.flips else (1,)
-        total = np.zeros((), np.float32)
+        seen: list[NDArray[np.float32]] = []
         for index, step in enumerate(views):
 
             def report(stage: str, fraction: float, index: int = index) -> None:
@@ -139,11 +140,11 @@ class NetworkRunner:
                 if in_tiles
                 else _whole(engine, mirrored, present, report)
             )
-            total = total + softmax(logits, temperature)[..., ::step]
+            seen.append(softmax(logits, temperature)[..., ::step])
         progress(STAGE, 1.0)
         self._last = engine.name
         logger.info("segmentation network ran on %s%s", engine.name, " in tiles" * in_tiles)
-        return total / np.float32(len(views)) if len(views) > 1 else total
+        return seen[0] if len(seen) == 1 else (seen[0] + seen[1]) / np.float32(2)
 
     def _tiled(
         self,
@@ -204,7 +205,7 @@ def _check(images: NDArray[np.float32], present: NDArray[np.bool_]) -> None:
         raise ValueError(f"present must be four booleans, not {present.dtype} {present.shape}")
     if not present.any():
         raise ValueError("no sequence is present: there is nothing to segment")
-    if not np.isfinite(images[present]).all():
+    if not all(np.isfinite(images[index]).all() for index in np.flatnonzero(present)):
         raise ValueError("the images hold values that are not finite")
 
 

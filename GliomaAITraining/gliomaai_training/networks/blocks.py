@@ -47,7 +47,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv3d(width, width, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv1(functional.leaky_relu(self.norm1(x), 0.1, inplace=True))
+        y: Tensor = self.conv1(functional.leaky_relu(self.norm1(x), 0.1, inplace=True))
         y = self.conv2(functional.leaky_relu(self.norm2(y), 0.1, inplace=True))
         return x + y
 
@@ -70,19 +70,19 @@ class TransformerBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.position(x)
-        shape = x.shape
-        tokens = x.flatten(2).transpose(1, 2)
+        placed: Tensor = x + self.position(x)
+        tokens = placed.flatten(2).transpose(1, 2)
         tokens = tokens + self._attend(self.norm1(tokens))
         tokens = tokens + self.mlp(self.norm2(tokens))
-        return tokens.transpose(1, 2).reshape(shape)
+        return tokens.transpose(1, 2).reshape(x.shape)
 
     def _attend(self, tokens: Tensor) -> Tensor:
         b, n, c = tokens.shape
         parts = self.query_key_value(tokens).reshape(b, n, 3, self.heads, c // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         attended = functional.scaled_dot_product_attention(query, key, value)
-        return self.project(attended.transpose(1, 2).reshape(b, n, c))
+        result: Tensor = self.project(attended.transpose(1, 2).reshape(b, n, c))
+        return result
 
 
 class SequenceFusion(nn.Module):

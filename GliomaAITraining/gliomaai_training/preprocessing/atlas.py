@@ -54,8 +54,8 @@ class AtlasRegistration:
         matrix = np.reshape(self.to_atlas.GetMatrix(), (3, 3))
         centre = np.asarray(self.to_atlas.GetCenter())
         shift = np.asarray(self.to_atlas.GetTranslation())
-        mapped: NDArray[np.float64] = ((points * flip) - centre) @ matrix.T + centre + shift
-        return mapped * flip
+        mapped = ((points * flip) - centre) @ matrix.T + centre + shift
+        return np.asarray(mapped * flip, dtype=np.float64)
 
 
 @lru_cache(maxsize=len(ATLAS_MAPS))
@@ -76,7 +76,8 @@ def icbm152(name: str) -> sitk.Image:
     if not file.is_file():
         raise ValueError(f"nilearn does not hold {file.name}: install nilearn 0.11 to 0.14")
     bytes_ = sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
-    return sitk.Cast(bytes_, sitk.sitkFloat32) * (1.0 / 255.0)
+    scaled: sitk.Image = sitk.Cast(bytes_, sitk.sitkFloat32) * (1.0 / 255.0)
+    return scaled
 
 
 def register_to_icbm152(image: sitk.Image, brain_mask: sitk.Image) -> AtlasRegistration:
@@ -104,7 +105,9 @@ def register_to_icbm152(image: sitk.Image, brain_mask: sitk.Image) -> AtlasRegis
 def _coarse(image: sitk.Image) -> sitk.Image:
     """The image averaged to about 4 mm voxels, with a margin of zeros."""
     factors = [max(1, round(_SPACING_MM / mm)) for mm in image.GetSpacing()]
-    return sitk.ConstantPad(sitk.BinShrink(image, factors), [_MARGIN] * 3, [_MARGIN] * 3, 0.0)
+    shrunk = sitk.BinShrink(image, factors)
+    padded: sitk.Image = sitk.ConstantPad(shrunk, [_MARGIN] * 3, [_MARGIN] * 3, 0.0)
+    return padded
 
 
 def _outline_fit(patient: sitk.Image, template: sitk.Image) -> sitk.AffineTransform:
@@ -119,7 +122,7 @@ def _outline_fit(patient: sitk.Image, template: sitk.Image) -> sitk.AffineTransf
     centre, target = surface.mean(axis=0), _surface_lps(template).mean(axis=0)
     distance_mm = sitk.GetArrayFromImage(
         sitk.SignedMaurerDistanceMap(template > 0.5, squaredDistance=False, useImageSpacing=True)
-    )
+    ).astype(np.float64)  # the derivatives are taken by small steps
     to_index = np.linalg.inv(Grid.of(template).ijk_to_lps)
 
     def misfit_mm(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,7 +134,15 @@ def _outline_fit(patient: sitk.Image, template: sitk.Image) -> sitk.AffineTransf
         )
 
     fits = [
-        least_squares(misfit_mm, start, loss="soft_l1", f_scale=3.0, x_scale=_STEPS, max_nfev=30)
+        least_squares(
+            misfit_mm,
+            start,
+            loss="soft_l1",
+            f_scale=3.0,
+            x_scale=_STEPS,
+            tr_solver="lsmr",  # the exact solver's SVD costs more than all the rest
+            max_nfev=30,
+        )
         for start in (np.array([pitch, 0, 0, 0, 0, 0, 0, 0, 0]) for pitch in _PITCHES)
     ]
     matrix, shift = _rotated_and_scaled(min(fits, key=lambda fit: float(fit.cost)).x)

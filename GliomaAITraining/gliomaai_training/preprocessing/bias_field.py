@@ -47,4 +47,5 @@ def correct_bias_field(
     correction.SetConvergenceThreshold(config.tolerance)
     correction.Execute(sitk.Shrink(image, factors), coarse_mask)
     field = sitk.Exp(correction.GetLogBiasFieldAsImage(image))
-    return sitk.Cast(image / sitk.Cast(field, sitk.sitkFloat32), sitk.sitkFloat32)
+    corrected: sitk.Image = image / sitk.Cast(field, sitk.sitkFloat32)
+    return corrected

@@ -82,16 +82,29 @@ class BrainMasker:
 
 
 def network_logit(network: nn.Module, image: sitk.Image) -> sitk.Image:
-    """`BrainMasker.logit` with a network that is at hand."""
+    """`BrainMasker.logit` with a network that is at hand.
+
+    The mean of two passes: the head, and its mirror image placed one voxel further, so that the
+    network's stride meets the surface elsewhere.
+    """
     volume, grid = coarse_volume(image)
-    target = [padded_size(size) for size in volume.shape]
-    before = [(t - size) // 2 for t, size in zip(target, volume.shape, strict=True)]
-    padded = torch.zeros(1, 1, *target).contiguous(memory_format=torch.channels_last_3d)
-    window = tuple(slice(b, b + n) for b, n in zip(before, volume.shape, strict=True))
-    padded[0, 0][window] = volume
     with torch.inference_mode():
-        logits = network(padded)[0, 0][window]
-    return grid.image(np.ascontiguousarray(logits.float().numpy().transpose(2, 1, 0)))
+        straight = _padded_pass(network, volume, shift=0)
+        mirrored = _padded_pass(network, volume.flip(0), shift=1).flip(0)
+        logits = ((straight + mirrored) / 2).float()
+    return grid.image(np.ascontiguousarray(logits.numpy().transpose(2, 1, 0)))
+
+
+def _padded_pass(network: nn.Module, volume: torch.Tensor, shift: int) -> torch.Tensor:
+    target = [padded_size(size + shift) for size in volume.shape]
+    window = []
+    for wanted, size in zip(target, volume.shape, strict=True):
+        before = (wanted - size - shift) // 2 + shift
+        window.append(slice(before, before + size))
+    padded = torch.zeros(1, 1, *target).contiguous(memory_format=torch.channels_last_3d)
+    padded[0, 0][tuple(window)] = volume
+    logits: torch.Tensor = network(padded)[0, 0][tuple(window)]
+    return logits
 
 
 def coarse_volume(image: sitk.Image) -> tuple[torch.Tensor, Grid]:
@@ -147,7 +160,8 @@ def logit_on(logit: sitk.Image, grid: Grid, to_native: sitk.Transform | None = N
     resample.SetTransform(to_native or sitk.Transform(3, sitk.sitkIdentity))
     resample.SetInterpolator(sitk.sitkLinear)
     resample.SetDefaultPixelValue(float("nan"))
-    return resample.Execute(logit)
+    resampled: sitk.Image = resample.Execute(logit)
+    return resampled
 
 
 def fuse(logits: Mapping[str, sitk.Image]) -> BrainMask:

@@ -25,7 +25,7 @@ def coarse_size(count: int, spacing_mm: float) -> int:
 def coarse_centres_mm(count: int, spacing_mm: float) -> NDArray[np.float64]:
     """Centres of the network's voxels along an axis, mm from the middle of the field of view."""
     size = coarse_size(count, spacing_mm)
-    return (np.arange(size) - (size - 1) / 2) * NETWORK_SPACING_MM
+    return np.asarray((np.arange(size) - (size - 1) / 2) * NETWORK_SPACING_MM, dtype=np.float64)
 
 
 def resampling_matrix(count: int, spacing_mm: float) -> NDArray[np.float32]:
@@ -35,12 +35,12 @@ def resampling_matrix(count: int, spacing_mm: float) -> NDArray[np.float32]:
     Shape (coarse_size, count); every row sums to 1.
     """
     centres = coarse_centres_mm(count, spacing_mm)
-    voxels = (np.arange(count) - (count - 1) / 2) * spacing_mm
+    voxels = np.asarray((np.arange(count) - (count - 1) / 2) * spacing_mm, dtype=np.float64)
     if spacing_mm >= NETWORK_SPACING_MM:
         return linear_matrix(voxels, centres)
     reach = (NETWORK_SPACING_MM + spacing_mm) / 2 - np.abs(centres[:, None] - voxels)
     overlap = np.clip(reach, 0, spacing_mm)
-    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def linear_matrix(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -26,19 +27,26 @@ SAME_OUTLINE = 0.97
 """Dice above which two sequences' non-zero voxels are one and the same brain."""
 
 
+class Origin(StrEnum):
+    """Where a mask comes from."""
+
+    OUTLINE = "outline"
+    """The image is skull-stripped; the mask is what is not 0."""
+    NETWORK = "network"
+    HD_BET = "HD-BET"
+    NOWHERE = "nowhere"
+    """No brain was found, or none was looked for."""
+
+
 @dataclass(frozen=True)
 class Brain:
     """What is known of the brain in one native image."""
 
-    mask: sitk.Image | None
-    """UInt8 in the image's own space, on any grid; None if no brain was found."""
-    logit: sitk.Image | None
-    """The network's, for an image with its skull; None for a stripped one."""
-
-    @property
-    def stripped(self) -> bool:
-        """Whether the mask is the image's own outline."""
-        return self.logit is None and self.mask is not None
+    origin: Origin
+    mask: sitk.Image | None = None
+    """UInt8 in the image's own space, on any grid."""
+    logit: sitk.Image | None = None
+    """The network's."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,16 @@ def find_brains(
     brains: dict[str, Brain] = {}
     for name in sorted(images, key=lambda name: name != reference):
         known = brains.get(reference)
-        if known is not None and known.stripped and _has_outline(images[name], known):
+        if known is not None and _has_outline(images[name], known):
             brains[name] = known
+            continue
+        outline = _outline(images[name], source, masker)
+        if outline is not None:
+            brains[name] = outline
+        elif source == "hd-bet" and name == reference:
+            brains[name] = _by_hd_bet(images[name])
         else:
-            brains[name] = _find(name, images[name], source, masker)
+            brains[name] = _by_network(name, images[name], source, masker)
     return brains
 
 
@@ -95,12 +109,12 @@ def fuse_brains(
     """
     from gliomaai_training.preprocessing.brain_mask import cleaned, fuse, logit_on
 
-    outlines = _outlines(brains, to_native, grid)
+    given = _carried(brains, to_native, grid)
     findings: tuple[Finding, ...] = ()
-    if len(outlines) == 1:
-        mask = outlines[0]
-    elif outlines:
-        union = np.any([sitk.GetArrayViewFromImage(outline) > 0 for outline in outlines], axis=0)
+    if len(given) == 1:
+        mask = given[0]
+    elif given:
+        union = np.any([sitk.GetArrayViewFromImage(each) > 0 for each in given], axis=0)
         mask = grid.image(cleaned(union).astype(np.uint8))
     else:
         fused = fuse(
@@ -116,38 +130,63 @@ def fuse_brains(
     return CommonBrain(mask, findings)
 
 
-def _outlines(
+def _carried(
     brains: Mapping[str, Brain], to_native: Mapping[str, sitk.Transform], grid: Grid
 ) -> list[sitk.Image]:
-    """The different outlines of the stripped sequences, on the common grid."""
+    """The different masks that need no network, on the common grid: outlines, else HD-BET's."""
+    origins = {brain.origin for brain in brains.values()}
+    wanted = Origin.OUTLINE if Origin.OUTLINE in origins else Origin.HD_BET
     found: dict[tuple[int, tuple[float, ...]], sitk.Image] = {}
     for name, brain in brains.items():
         # Sequences stripped by one mask share it; it needs to be carried over only once.
         key = (id(brain.mask), tuple(to_native[name].GetParameters()))
-        if brain.stripped and brain.mask is not None and key not in found:
+        if brain.origin is wanted and brain.mask is not None and key not in found:
             found[key] = resample(brain.mask, grid, to_native[name], sitk.sitkNearestNeighbor)
     return list(found.values())
 
 
-def _find(
-    name: str, image: sitk.Image, source: BrainMaskSource, masker: "BrainMasker | None"
-) -> Brain:
+def _outline(
+    image: sitk.Image, source: BrainMaskSource, masker: "BrainMasker | None"
+) -> Brain | None:
+    """The outline of an image that is skull-stripped, or said to be; else None."""
     # torch is imported only where a brain is looked for.
     from gliomaai_training.preprocessing.brain_mask import is_stripped, stripped_mask
 
-    if source == "stripped":
-        return Brain(stripped_mask(image), None)
-    if masker is None:
+    if source != "stripped":
         if not looks_stripped(image):
-            raise BlockingFindingError(_no_masker(name))
-        return Brain(stripped_mask(image), None)
+            return None
+        # With noise in its background even a stripped image has no outline of its own.
+        if masker is not None and not is_stripped(image, masker.logit(image)):
+            return None
+    return Brain(Origin.OUTLINE, stripped_mask(image))
+
+
+def _by_network(
+    name: str, image: sitk.Image, source: BrainMaskSource, masker: "BrainMasker | None"
+) -> Brain:
+    if masker is None:
+        if source == "hd-bet":  # the reference has a mask; this one is registered without
+            return Brain(Origin.NOWHERE)
+        raise BlockingFindingError(_no_masker(name))
     logit = masker.logit(image)
-    # With noise in its background even a stripped image has no outline of its own.
-    if looks_stripped(image) and is_stripped(image, logit):
-        return Brain(stripped_mask(image), None)
     mask = sitk.Cast(logit > 0, sitk.sitkUInt8)
     found = bool(sitk.GetArrayViewFromImage(mask).any())
-    return Brain(mask if found else None, logit)
+    return Brain(Origin.NETWORK, mask if found else None, logit)
+
+
+def _by_hd_bet(image: sitk.Image) -> Brain:
+    from gliomaai_training.preprocessing.hd_bet import HdBetError, hd_bet_mask
+
+    try:
+        return Brain(Origin.HD_BET, hd_bet_mask(image))
+    except HdBetError as error:
+        finding = Finding(
+            "preparation.hd_bet",
+            Severity.BLOCKING,
+            f"HD-BET gave no brain mask: {error}.",
+            "Use the brain mask network.",
+        )
+        raise BlockingFindingError(finding) from error
 
 
 def looks_stripped(image: sitk.Image) -> bool:
@@ -164,7 +203,9 @@ def looks_stripped(image: sitk.Image) -> bool:
 
 def _has_outline(image: sitk.Image, brain: Brain) -> bool:
     """Whether an image is not 0 exactly where a stripped image of the same grid is brain."""
-    if brain.mask is None or not Grid.of(image).matches(Grid.of(brain.mask)):
+    if brain.origin is not Origin.OUTLINE or brain.mask is None:
+        return False
+    if not Grid.of(image).matches(Grid.of(brain.mask)):
         return False
     one = sitk.GetArrayViewFromImage(image) != 0
     other = sitk.GetArrayViewFromImage(brain.mask) > 0

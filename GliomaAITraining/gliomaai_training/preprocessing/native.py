@@ -166,7 +166,7 @@ def _argmax_on(
     highest = np.zeros(target.size[::-1], np.float32)
     for label, probability in enumerate(probabilities):
         image = source.image(np.ascontiguousarray(probability, np.float32))
-        value = sitk.GetArrayViewFromImage(resample(image, target, to_common))
+        value = sitk.GetArrayFromImage(resample(image, target, to_common))
         higher = value > highest
         best[higher] = label
         highest[higher] = value[higher]

@@ -27,7 +27,11 @@ def to_lps(image: sitk.Image) -> sitk.Image:
 
     No voxel changes its value or its place in space; oblique axes stay oblique.
     """
-    return sitk.DICOMOrient(image, "LPS")
+    stated = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    if stated == "LPS":  # spares a copy of what may be a large image
+        return image
+    oriented: sitk.Image = sitk.DICOMOrient(image, "LPS")
+    return oriented
 
 
 def orientation_findings(brain: sitk.Image) -> tuple[Finding, ...]:
@@ -91,18 +95,22 @@ def _template_cube() -> NDArray[np.bool_]:
 
 def _normalised_cube(brain: sitk.Image) -> NDArray[np.bool_]:
     """The mask around its centre at a volume of its own, as a small (k, j, i) cube."""
-    inside = np.argwhere(sitk.GetArrayViewFromImage(brain) > 0)
-    if not len(inside):
+    inside = sitk.GetArrayViewFromImage(brain) > 0
+    count = int(inside.sum())
+    if count == 0:
         raise ValueError("the brain mask is empty")
-    volume_ml = len(inside) * Grid.of(brain).voxel_ml
+    volume_ml = count * Grid.of(brain).voxel_ml
     step_mm = _STEP_MM * (volume_ml / _TEMPLATE_ML) ** (1 / 3)
     offsets = (np.arange(_SIDE) - (_SIDE - 1) / 2) * step_mm
-    centre = inside.mean(axis=0)
+    centre = [
+        float(np.average(np.arange(inside.shape[axis]), weights=inside.sum(axis=others)))
+        for axis, others in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1)))
+    ]
     index = [
         np.round(centre[axis] + offsets / spacing).astype(int)
         for axis, spacing in enumerate(reversed(brain.GetSpacing()))
     ]
-    array = np.pad(sitk.GetArrayViewFromImage(brain) > 0, 1)
+    array = np.pad(inside, 1)
     index = [
         np.clip(places + 1, 0, length - 1)
         for places, length in zip(index, array.shape, strict=True)

@@ -13,6 +13,7 @@ from gliomaai_training.preprocessing.bias_field import correct_bias_field
 from gliomaai_training.preprocessing.brains import (
     Brain,
     BrainMaskSource,
+    Origin,
     find_brains,
     fuse_brains,
 )
@@ -24,6 +25,7 @@ from gliomaai_training.preprocessing.quality import (
     common_findings,
     coverage,
     noise_findings,
+    thickness_findings,
 )
 from gliomaai_training.preprocessing.registration import Side
 from gliomaai_training.preprocessing.resampling import common_grid, is_common, resample
@@ -85,7 +87,7 @@ def prepare(
         sequences = dict(_corrected(sequences, brain.mask, progress))
     steps = {
         "grid": _grid_step(Grid.of(usable[reference]), reference),
-        "brain mask": _mask_step([brains[name] for name in kept], config),
+        "brain mask": _mask_step([brains[name] for name in kept]),
         **{f"alignment of {name}": found.step for name, found in alignments.items()},
         "bias field": "N4" if config.n4 else "not corrected",
         "orientation": "as the files say; that left is left no image can prove",
@@ -120,7 +122,7 @@ def _check(
             usable[name] = to_lps(checked.image)
     if not usable:
         raise BlockingFindingError(_nothing_usable())
-    return usable, findings
+    return usable, [*findings, *thickness_findings(usable)]
 
 
 def _align(
@@ -193,13 +195,15 @@ def _grid_step(native: Grid, reference: str) -> str:
     return f"1 mm isotropic along the axes of {reference} ({spacing} mm), linear interpolation"
 
 
-def _mask_step(brains: list[Brain], config: PreparationConfig) -> str:
-    stripped = [brain.stripped for brain in brains]
-    if all(stripped):
+def _mask_step(brains: list[Brain]) -> str:
+    origins = {brain.origin for brain in brains}
+    if origins == {Origin.OUTLINE}:
         return "the outline of the skull-stripped images"
-    if any(stripped):
+    if Origin.OUTLINE in origins:
         return "the outline of the sequences that are skull-stripped"
-    return f"{config.brain_mask}, mean over {len(brains)} sequences"
+    if Origin.HD_BET in origins:
+        return "HD-BET on the reference"
+    return f"brain mask network, mean over {len(brains)} sequences"
 
 
 def _nothing_usable() -> Finding:

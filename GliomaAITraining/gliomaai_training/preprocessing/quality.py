@@ -45,7 +45,8 @@ def check_image(name: str, image: sitk.Image) -> Checked:
             f"{name} has {image.GetDimension()} dimensions and"
             f" {image.GetNumberOfComponentsPerPixel()} values a voxel; give one 3D volume"
         )
-    image = sitk.Cast(image, sitk.sitkFloat32)
+    if image.GetPixelID() != sitk.sitkFloat32:
+        image = sitk.Cast(image, sitk.sitkFloat32)
     array = sitk.GetArrayViewFromImage(image)
     findings: list[Finding] = []
     finite = np.isfinite(array)
@@ -57,10 +58,25 @@ def check_image(name: str, image: sitk.Image) -> Checked:
     if float(array.min()) == float(array.max()):
         return Checked(None, (*findings, _constant(name)))
     findings += _intensity_findings(name, array)
-    thickness = max(image.GetSpacing())
-    if thickness > THICK_SLICE_MM:
-        findings.append(_thick(name, thickness))
     return Checked(image, tuple(findings))
+
+
+def thickness_findings(images: Mapping[str, sitk.Image]) -> tuple[Finding, ...]:
+    """One warning that names all sequences with thick slices."""
+    distances = {name: max(image.GetSpacing()) for name, image in images.items()}
+    thick = {name: mm for name, mm in distances.items() if mm > THICK_SLICE_MM}
+    if not thick:
+        return ()
+    listed = ", ".join(f"{name} {mm:.1f} mm" for name, mm in thick.items())
+    return (
+        Finding(
+            "preparation.thick_slices",
+            Severity.WARNING,
+            f"Slices lie far apart ({listed}); small lesions and volumes are uncertain.",
+            "Prefer series with slices of 1 to 3 mm if there are any.",
+            tuple(thick),
+        ),
+    )
 
 
 def signal_to_noise(image: sitk.Image, mask: sitk.Image) -> float:
@@ -170,9 +186,7 @@ def _intensity_findings(name: str, array: NDArray[np.float32]) -> list[Finding]:
     return findings
 
 
-def _duplicate_findings(
-    sequences: Mapping[str, sitk.Image], brain: sitk.Image
-) -> list[Finding]:
+def _duplicate_findings(sequences: Mapping[str, sitk.Image], brain: sitk.Image) -> list[Finding]:
     inside = _sample_of(brain)
     values = {
         name: sitk.GetArrayViewFromImage(image).ravel()[inside] for name, image in sequences.items()
@@ -233,16 +247,6 @@ def _constant(name: str) -> Finding:
         Severity.WARNING,
         f"{name} has one value everywhere; it is left out.",
         "Export the series again.",
-        (name,),
-    )
-
-
-def _thick(name: str, thickness_mm: float) -> Finding:
-    return Finding(
-        "preparation.thick_slices",
-        Severity.WARNING,
-        f"{name} has slices {thickness_mm:.1f} mm apart; small lesions and volumes are uncertain.",
-        "Prefer a series with slices of 1 to 3 mm if there is one.",
         (name,),
     )
 

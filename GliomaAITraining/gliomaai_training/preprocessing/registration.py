@@ -1,8 +1,10 @@
 """Rigid registration of one sequence to the reference, by mutual information."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from threading import Lock
 
 import numpy as np
 import SimpleITK as sitk
@@ -85,9 +87,7 @@ class Registration:
         return float(np.linalg.norm(self.transform.GetTranslation()))
 
 
-def register(
-    fixed: Side, moving: Side, config: RegistrationConfig | None = None
-) -> Registration:
+def register(fixed: Side, moving: Side, config: RegistrationConfig | None = None) -> Registration:
     """Finds the rigid movement that carries the fixed image's anatomy on the moving image's.
 
     Starts (headers, centres of the fields of view, of mass and of the brain masks, each with
@@ -102,7 +102,24 @@ def register(
     Raises:
         ValueError: the fixed mask is empty.
     """
-    config = config or RegistrationConfig()
+    with _one_thread():
+        return _register(fixed, moving, config or RegistrationConfig())
+
+
+def compare_at(
+    fixed: Side, moving: Side, level: Level, seed: int
+) -> tuple[Similarity, NDArray[np.float64]]:
+    """The similarity of two images at one level, and the centre of the fixed brain (LPS mm).
+
+    Raises:
+        ValueError: the fixed mask is empty.
+    """
+    mask = fixed.mask if fixed.mask is not None else _foreground(fixed.image)
+    stage = _Stage.build(fixed.image, moving.image, mask, level)
+    return stage.similarity(level.points, seed), _mask_centre(mask)
+
+
+def _register(fixed: Side, moving: Side, config: RegistrationConfig) -> Registration:
     mask = fixed.mask if fixed.mask is not None else _foreground(fixed.image)
     centre = _mask_centre(mask)
     pyramid = [_Stage.build(fixed.image, moving.image, mask, level) for level in config.levels]
@@ -128,17 +145,33 @@ def register(
     )
 
 
-def compare_at(
-    fixed: Side, moving: Side, level: Level, seed: int
-) -> tuple[Similarity, NDArray[np.float64]]:
-    """The similarity of two images at one level, and the centre of the fixed brain (LPS mm).
+class _Threads:
+    """How many registrations run, and ITK's setting to go back to."""
 
-    Raises:
-        ValueError: the fixed mask is empty.
+    lock = Lock()
+    running = 0
+    usual = 0
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keeps ITK to one thread each, for as long as any registration runs.
+
+    Mattes' metric adds its threads' sums in the order in which they end, so with more than one
+    the same input would not give the same bytes; it heeds only the setting of the whole process.
     """
-    mask = fixed.mask if fixed.mask is not None else _foreground(fixed.image)
-    stage = _Stage.build(fixed.image, moving.image, mask, level)
-    return stage.similarity(level.points, seed), _mask_centre(mask)
+    with _Threads.lock:
+        if _Threads.running == 0:
+            _Threads.usual = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+            sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        _Threads.running += 1
+    try:
+        yield
+    finally:
+        with _Threads.lock:
+            _Threads.running -= 1
+            if _Threads.running == 0:
+                sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(_Threads.usual)
 
 
 @dataclass(frozen=True)
@@ -168,8 +201,6 @@ class _Stage:
         """Mutual information (nats) and pose where the search from `start` ends."""
         inside = int((sitk.GetArrayViewFromImage(self.mask) > 0).sum())
         method = sitk.ImageRegistrationMethod()
-        # One thread: Mattes' histogram is summed in a thread's order, so more would not repeat.
-        method.SetNumberOfThreads(1)
         method.SetMetricAsMattesMutualInformation(32)
         if self.level.points < inside:
             method.SetMetricSamplingStrategy(method.RANDOM)
@@ -198,7 +229,8 @@ def averaged(image: sitk.Image, voxel_mm: float) -> sitk.Image:
     """Block averages so that no axis is finer than about `voxel_mm`."""
     factors = [max(1, round(voxel_mm / spacing)) for spacing in image.GetSpacing()]
     factors = [min(factor, size) for factor, size in zip(factors, image.GetSize(), strict=True)]
-    return sitk.BinShrink(image, factors) if max(factors) > 1 else image
+    shrunk: sitk.Image = sitk.BinShrink(image, factors) if max(factors) > 1 else image
+    return shrunk
 
 
 def widened(mask: sitk.Image, margin_mm: float) -> sitk.Image:
@@ -206,7 +238,8 @@ def widened(mask: sitk.Image, margin_mm: float) -> sitk.Image:
     distance = sitk.SignedMaurerDistanceMap(
         mask, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
     )
-    return sitk.Cast(distance <= margin_mm, sitk.sitkUInt8)
+    wide: sitk.Image = sitk.Cast(distance <= margin_mm, sitk.sitkUInt8)
+    return wide
 
 
 def _euler(transform: sitk.Transform) -> sitk.Euler3DTransform:
@@ -232,15 +265,11 @@ def _wrong_poses(right: Pose) -> list[Pose]:
     ]
 
 
-def _starts(
-    centre: NDArray[np.float64], targets: Iterable[NDArray[np.float64]]
-) -> list[Pose]:
+def _starts(centre: NDArray[np.float64], targets: Iterable[NDArray[np.float64]]) -> list[Pose]:
     """Poses that bring the centre on each target, with shifts and rotations around it."""
     reach = ((-12.0, 0.0, 12.0), (-12.0, 0.0, 12.0), (-24.0, -12.0, 0.0, 12.0, 24.0))
     shifts = [np.array(shift) for shift in product(*reach)]
-    turns = [np.zeros(3)] + [
-        sign * 0.25 * axis for axis in np.eye(3) for sign in (-1.0, 1.0)
-    ]
+    turns = [np.zeros(3)] + [sign * 0.25 * axis for axis in np.eye(3) for sign in (-1.0, 1.0)]
     return [
         Pose(centre, turn, target - centre + shift)
         for target in targets
@@ -291,15 +320,21 @@ def _mass_centre(image: sitk.Image) -> NDArray[np.float64]:
 
 def _foreground(image: sitk.Image) -> sitk.Image:
     mean = float(sitk.GetArrayViewFromImage(image).mean())
-    return sitk.Cast(image > mean, sitk.sitkUInt8)
+    bright: sitk.Image = sitk.Cast(image > mean, sitk.sitkUInt8)
+    return bright
 
 
 def _mask_centre(mask: sitk.Image) -> NDArray[np.float64]:
-    index = np.argwhere(sitk.GetArrayViewFromImage(mask) > 0)
-    if not len(index):
+    inside = sitk.GetArrayViewFromImage(mask) > 0
+    if not inside.any():
         raise ValueError("the mask is empty")
+    # By axis: the coordinates of all voxels of a fine mask would take hundreds of megabytes.
+    index = [
+        float(np.average(np.arange(inside.shape[axis]), weights=inside.sum(axis=others)))
+        for axis, others in ((2, (0, 1)), (1, (0, 2)), (0, (1, 2)))
+    ]
     affine = Grid.of(mask).ijk_to_lps
-    centre: NDArray[np.float64] = affine[:3, :3] @ index.mean(axis=0)[::-1] + affine[:3, 3]
+    centre: NDArray[np.float64] = affine[:3, :3] @ np.array(index) + affine[:3, 3]
     return centre
 
 

@@ -72,7 +72,8 @@ def resample(
     resampler.SetDefaultPixelValue(0.0)
     if to_image is not None:
         resampler.SetTransform(to_image)
-    return resampler.Execute(image)
+    resampled: sitk.Image = resampler.Execute(image)
+    return resampled
 
 
 def _stays(transform: sitk.Transform | None) -> bool:

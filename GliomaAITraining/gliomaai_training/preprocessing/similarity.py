@@ -119,13 +119,10 @@ class Similarity:
 
     def _inside(self, index: NDArray[np.float64]) -> NDArray[np.bool_]:
         edge = np.asarray(self._moving.shape) - 0.5
-        inside: NDArray[np.bool_] = ((index > -0.5) & (index < edge)).all(axis=1)
-        return inside
+        return np.asarray(((index > -0.5) & (index < edge)).all(axis=1))
 
 
-def _scaled(
-    values: NDArray[np.generic], sample: NDArray[np.generic]
-) -> NDArray[np.floating]:
+def _scaled(values: NDArray[np.float32], sample: NDArray[np.float32]) -> NDArray[np.floating]:
     """Intensities as fractional bins, 0 to just under `BINS`, by the sample's percentiles."""
     if not sample.size:
         return np.zeros(values.shape, np.float32)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gliomaai_training.simulation.atlas import CHANNELS, Atlas, load_atlas
 from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.simulation.atlas import CHANNELS, Atlas, load_atlas
 from gliomaai_training.simulation.config import (
     BRATS_ORIGIN_MM,
     BRATS_SIZE,
@@ -21,6 +21,7 @@ from gliomaai_training.simulation.fields import (
     noise,
     resize,
     sample,
+    smooth,
     voxel_indices,
 )
 
@@ -33,6 +34,7 @@ _CENTRE_MM = (72.0, -113.0, 119.0)
 _ATLAS_CENTRE = (79.0, 117.0, 98.0)
 """Atlas voxel (z, y, x) at the centre of the template's brain."""
 _MARGIN_MM = 6.0
+_SCALP_SMOOTHING_MM = 18.0
 _SCALES_MM = ((24.0, 3.4), (9.0, 1.8), (5.5, 0.9))
 """Width of the random velocity's parts and their standard deviations, mm."""
 
@@ -65,11 +67,20 @@ class Frame:
         return Grid(size, (self.spacing_mm,) * 3, (x, y, z), identity)
 
     def atlas_positions(self, grid: Grid) -> Tensor:
-        """(3, z, y, x): the atlas voxel (z, y, x) of each voxel of an axis-aligned grid."""
+        """(3, z, y, x): the atlas voxel (z, y, x) of each voxel of an axis-aligned grid.
+
+        Gyral detail of the deformation fades out above the brain: a scalp has no gyri.
+        """
+        unmoved = voxel_indices(tuple(self.deformation.shape[1:])) * _FRAME_MM
+        moved = self.deformation - unmoved
+        calm = torch.stack([smooth(part, _SCALP_SMOOTHING_MM / _FRAME_MM) for part in moved])
+        depth = sample(load_atlas().maps[_DEPTH : _DEPTH + 1], self.deformation)[0]
+        near = ((depth + 10) / 8).clamp(0, 1)
+        deformation = unmoved + near * moved + (1 - near) * calm
         indices = voxel_indices(grid.size[::-1])
         offset = torch.tensor(grid.origin_mm[::-1]) - torch.tensor(HEAD_ORIGIN_MM[::-1])
         mm = indices * grid.spacing_mm[0] + offset.float().view(3, 1, 1, 1)
-        return sample(self.deformation, mm / _FRAME_MM)
+        return sample(deformation, mm / _FRAME_MM)
 
 
 @dataclass(frozen=True)

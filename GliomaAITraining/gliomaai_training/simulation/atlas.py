@@ -71,21 +71,24 @@ def load_atlas() -> Atlas:
     depth = _depth(brain.numpy())
     shape = (fluid.shape[0], fluid.shape[1], fluid.shape[2])
     vessels = vessel_map(shape, ventricles)
-    sinus = sinus_map(brain.numpy(), fluid)
-    channels = [white * brain, grey * brain, fluid, depth, t1, ventricles, vessels, sinus]
+    sinus = sinus_map(depth.numpy(), fluid)
+    near = depth.clamp(-_DEPTH_LIMIT_MM, _DEPTH_LIMIT_MM)
+    channels = [white * brain, grey * brain, fluid, near, t1, ventricles, vessels, sinus]
     return Atlas(maps=torch.stack(channels), origin_mm=(z, y, x))
 
 
 def _depth(brain: NDArray[np.bool_]) -> Tensor:
-    inside = ndimage.distance_transform_edt(brain)
-    outside = ndimage.distance_transform_edt(~brain)
-    depth = np.where(brain, inside - 0.5, 0.5 - outside)
-    clipped = depth.clip(-_DEPTH_LIMIT_MM, _DEPTH_LIMIT_MM).astype(np.float32)
-    return torch.from_numpy(clipped)
+    """Signed distance in mm to the surface of the brain, positive inside."""
+    image = sitk.GetImageFromArray(brain.astype(np.uint8))
+    distance = sitk.SignedMaurerDistanceMap(
+        image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True
+    )
+    return torch.from_numpy(sitk.GetArrayFromImage(distance).astype(np.float32))
 
 
 def _read(path: Path) -> sitk.Image:
-    return sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    image: sitk.Image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+    return image
 
 
 def _ventricles(fluid: Tensor) -> Tensor:

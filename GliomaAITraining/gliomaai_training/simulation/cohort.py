@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -30,7 +30,9 @@ class CohortConfig:
     seed: int
     folder: Path
     workers: int = 1
-    patient: SimulationConfig = SimulationConfig()
+    patient: SimulationConfig = field(default_factory=SimulationConfig)
+    dicom: bool = False
+    """Write DICOM instead of NIfTI."""
     resume: bool = False
     """Keep patients already complete in the folder."""
 
@@ -78,13 +80,11 @@ def _folder(config: CohortConfig, seed: int) -> Path:
 def _finished(config: CohortConfig, seeds: list[int]) -> Iterator[int]:
     if config.workers == 1 or len(seeds) <= 1:
         for seed in seeds:
-            yield _make(seed, config.patient, _folder(config, seed))
+            yield _make(seed, config)
         return
     context = get_context("spawn")  # torch's threads do not survive a fork
     with ProcessPoolExecutor(config.workers, mp_context=context, initializer=_quiet) as pool:
-        jobs: list[Future[int]] = [
-            pool.submit(_make, seed, config.patient, _folder(config, seed)) for seed in seeds
-        ]
+        jobs: list[Future[int]] = [pool.submit(_make, seed, config) for seed in seeds]
         try:
             for job in as_completed(jobs):
                 yield job.result()
@@ -99,6 +99,6 @@ def _quiet() -> None:
     torch.set_num_threads(1)
 
 
-def _make(seed: int, config: SimulationConfig, folder: Path) -> int:
-    write_patient(simulate_patient(seed, config), folder)
+def _make(seed: int, config: CohortConfig) -> int:
+    write_patient(simulate_patient(seed, config.patient), _folder(config, seed), config.dicom)
     return seed

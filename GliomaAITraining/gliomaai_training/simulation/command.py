@@ -3,9 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from gliomaai_training.simulation.config import WHO_CLASSES, SimulationConfig
 from gliomaai_training.vocabulary import SEQUENCES
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--whole-head", action="store_true", help="with skull and scalp; default: stripped")
     add("--thick-slices", action="store_true", help="each sequence on its own thick slices")
     add("--separate-views", action="store_true", help="own field of view and motion for each")
+    add("--dicom", action="store_true", help="DICOM as a PACS exports it instead of NIfTI")
     add(
         "--missing",
         nargs="+",
@@ -44,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             folder=arguments.out,
             workers=arguments.workers,
+            dicom=arguments.dicom,
             resume=arguments.resume,
             patient=SimulationConfig(
                 spacing_mm=arguments.spacing,
@@ -63,5 +69,5 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _advance(bar: "tqdm[object]", fraction: float) -> None:  # type: ignore[name-defined]
+def _advance(bar: "tqdm[NoReturn]", fraction: float) -> None:
     bar.update(round(fraction * (bar.total or 0)) - bar.n)

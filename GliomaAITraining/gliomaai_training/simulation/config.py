@@ -65,7 +65,11 @@ class SimulationConfig:
     def grid(self) -> Grid:
         """The grid of the co-registered patient: BraTS's field of view, or the whole head's."""
         if self.whole_head:
-            return self._grid(HEAD_SIZE, HEAD_ORIGIN_MM)
+            x, y, z = (  # whole voxels away, so that both grids share their voxels
+                b - round((b - h) / self.spacing_mm) * self.spacing_mm
+                for b, h in zip(BRATS_ORIGIN_MM, HEAD_ORIGIN_MM, strict=True)
+            )
+            return self._grid(HEAD_SIZE, (x, y, z))
         return self._grid(BRATS_SIZE, BRATS_ORIGIN_MM)
 
     @property

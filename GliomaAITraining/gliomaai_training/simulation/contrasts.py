@@ -76,15 +76,13 @@ def _normal_tissue_masks(
     features = features / np.median(features, axis=0)
     rng = np.random.default_rng(0)
     sample = features[rng.integers(len(features), size=_SAMPLES)]
-    centres = np.array([[1.15, 0.85, 0.9], [0.95, 1.1, 1.1], [0.55, 2.2, 0.5]])
+    start = [[1.15, 0.85, 0.9], [0.95, 1.1, 1.1], [0.55, 2.2, 0.5]]
+    centres: NDArray[np.float32] = np.array(start, dtype=np.float32)
     for _ in range(_CLUSTER_ROUNDS):
         nearest = _nearest(sample, centres)
-        centres = np.stack(
-            [
-                np.median(sample[nearest == k], axis=0) if (nearest == k).any() else centres[k]
-                for k in range(3)
-            ]
-        )
+        for index in range(len(centres)):
+            if (nearest == index).any():
+                centres[index] = np.median(sample[nearest == index], axis=0)
     nearest = _nearest(features, centres)
     masks = {}
     for index, tissue in enumerate(("WM", "GM", "CSF")):
@@ -94,6 +92,6 @@ def _normal_tissue_masks(
     return masks
 
 
-def _nearest(points: NDArray[np.float32], centres: NDArray[np.float64]) -> NDArray[np.int64]:
+def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
     distances = ((points[:, None, :] - centres[None]) ** 2).sum(axis=2)
     return np.asarray(distances.argmin(axis=1), dtype=np.int64)

@@ -84,7 +84,11 @@ def sample(volumes: Tensor, positions: Tensor, padding: str = "border") -> Tenso
         2 * positions[axis] / max(shape[axis] - 1, 1) - 1 for axis in (2, 1, 0)
     ]  # grid_sample wants x first, in -1..1
     grid = torch.stack(scaled, dim=-1)[None]
-    return functional.grid_sample(volumes[None], grid, align_corners=True, padding_mode=padding)[0]
+    values: Tensor = functional.grid_sample(
+        volumes[None], grid, align_corners=True, padding_mode=padding
+    )
+    first: Tensor = values[0]
+    return first
 
 
 def exponentiate(velocity: Tensor, squarings: int = 5) -> Tensor:

@@ -22,9 +22,12 @@ CORE_DENSITY = 0.5
 """Cell density at the border of the core."""
 OEDEMA_DENSITY = 0.12
 _HALF_BOX_MM = 66.0
+_ATLAS_MIDLINE = 98
+"""Atlas voxel x of the midline."""
 _MAX_STEPS = 1500
 _CHECK_EVERY = 8
 _NOTICEABLE = 1e-4
+_OEDEMA_RATE_PER_DAY = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,9 @@ def grow(
     shape = tuple(white.shape)
     open_ = brain > 0.5
     voxel_ml = frame.coarse_mm**3 / 1000
-    rough = (1 + 0.45 * noise(shape, 8 / frame.coarse_mm, rng)).clamp(0.15, 2.2)
+    rough = (1 + 0.6 * noise(shape, 8 / frame.coarse_mm, rng)).clamp(0.15, 2.2)
     spread = (0.25 * plan.infiltration * white + 0.06 * grey + 0.002 * fluid) * rough
-    pace = (1 + 0.45 * noise(shape, 9 / frame.coarse_mm, rng)).clamp(0.15, 2.4)
+    pace = (1 + 0.6 * noise(shape, 9 / frame.coarse_mm, rng)).clamp(0.15, 2.4)
     rate = 0.03 * pace * ((white + grey) > 0.3)
     start = _seed_density(shape, seeds, window, plan, rng)
     density = _diffuse(
@@ -71,15 +74,18 @@ def grow(
     )
     core = (density > CORE_DENSITY).float()
     channel = (white**3 + 0.012 * grey + 0.002 * fluid) * open_
+    lateral = frame.positions[2][window] - _ATLAS_MIDLINE
+    channel = channel * (1 - 0.9 * torch.exp(-((lateral / 5) ** 2)))  # it seldom crosses over
     uneven = (1 + 0.5 * noise(shape, 6 / frame.coarse_mm, rng)).clamp(0.1, 2.0)
     wanted = float(core.sum()) * voxel_ml + plan.oedema_ml
     oedema = _diffuse(
         core,
         channel * uneven,
-        0.02 * (white > 0.5).float() * open_,
+        _OEDEMA_RATE_PER_DAY * (white > 0.5).float() * open_,
         frame.coarse_mm,
-        lambda e: float(((e > OEDEMA_DENSITY) & (white > 0.45) | (core > 0)).sum()) * voxel_ml
-        >= wanted,
+        lambda e: (
+            float(((e > OEDEMA_DENSITY) & (white > 0.45) | (core > 0)).sum()) * voxel_ml >= wanted
+        ),
     )
     full = torch.zeros(tissues.white.shape)
     whole_density, whole_oedema = full.clone(), full
@@ -176,7 +182,7 @@ def choose_seeds(
         ValueError: the brain has no voxel where a glioma could start (spacing too coarse).
     """
     z, y, x = (frame.positions[axis] for axis in range(3))  # atlas voxels: up, back, left
-    lateral = (x - 98).abs()
+    lateral = (x - _ATLAS_MIDLINE).abs()
     allowed = (tissues.white > 0.7) & (lateral > 8) & (lateral < 58)
     # A line from the temporal pole to the tentorium keeps out brainstem and cerebellum.
     allowed &= (z > 55 + 0.35 * (y - 95).clamp_min(0)) & (z < 128)

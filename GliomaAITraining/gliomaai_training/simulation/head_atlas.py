@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from gliomaai_training.preprocessing.atlas import icbm152
+
 ORIGIN_MM = (-120, -160, -130)
 """ICBM152 RAS coordinates of the fields' first 1 mm voxel."""
 SIZE_MM = (240, 280, 260)
@@ -49,10 +51,7 @@ def icbm152_fields() -> AtlasFields:
 
     Source: Fonov et al., NeuroImage 2011, doi:10.1016/j.neuroimage.2010.07.033.
     """
-    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
-
-    grey = _placed(load_mni152_gm_template(resolution=1))
-    white = _placed(load_mni152_wm_template(resolution=1))
+    grey, white = _placed(icbm152("gm")), _placed(icbm152("wm"))
     components, _ = ndimage.label(ndimage.binary_opening(grey + white > TISSUE_THRESHOLD))
     largest = components == np.bincount(components.ravel())[1:].argmax() + 1
     brain = ndimage.binary_fill_holes(_closed(largest, SULCUS_MM))
@@ -74,28 +73,28 @@ def _distance_to(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     signed = sitk.SignedMaurerDistanceMap(
         sitk.GetImageFromArray(mask.astype(np.uint8)), squaredDistance=False
     )
-    return np.maximum(sitk.GetArrayViewFromImage(signed), 0)
+    return np.asarray(np.maximum(sitk.GetArrayViewFromImage(signed), 0), dtype=np.float32)
 
 
-def _placed(image: object) -> NDArray[np.float64]:
-    import nibabel
-
-    if not isinstance(image, nibabel.Nifti1Image) or image.affine is None:
-        raise ValueError(f"a template is no NIfTI image: {type(image).__name__}")
-    values = image.get_fdata()
-    offset = np.round(image.affine[:3, 3] - np.asarray(ORIGIN_MM)).astype(int)
+def _placed(image: sitk.Image) -> NDArray[np.float64]:
+    """A 1 mm map in the fields' box, shaped (X, Y, Z), RAS."""
+    oriented = sitk.DICOMOrient(image, "RAS")
+    values = sitk.GetArrayFromImage(oriented).astype(np.float64).transpose(2, 1, 0)
+    first_mm = np.asarray(oriented.GetOrigin()) * (-1, -1, 1)
+    offset = np.round(first_mm - np.asarray(ORIGIN_MM)).astype(int)
     pads = [
         (int(before), size - int(before) - count)
         for before, size, count in zip(offset, SIZE_MM, values.shape, strict=True)
     ]
-    return np.asarray(np.pad(values, pads), dtype=np.float64)
+    return np.pad(values, pads)
 
 
 def _closed(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Morphological closing with a ball, computed in the mask's own box."""
     margin = int(radius) + 2
     box = tuple(
-        slice(max(0, s.start - margin), s.stop + margin) for s in ndimage.find_objects(mask)[0]
+        slice(max(0, s.start - margin), s.stop + margin)
+        for s in ndimage.find_objects(mask.astype(np.uint8))[0]
     )
     closed = mask.copy()
     grown = _distance_to(mask[box]) <= radius

@@ -79,7 +79,8 @@ class Draw:
         coarse = [max(3, round(n / wavelength_voxels)) for n in shape]
         lattice = self.normals(1, channels, *coarse)
         noise = F.interpolate(lattice, size=shape, mode="trilinear", align_corners=True)[0]
-        return noise / noise.std()
+        scaled: Tensor = noise / noise.std()
+        return scaled
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,16 @@ class HeadCanvas:
 
     def level(self, shape: Ellipsoid) -> Tensor:
         """Squared normalised distance to the ellipsoid's centre: 1 on its surface."""
-        x = self.abs_x if shape.paired else self.x
-        (cx, cy, cz), (rx, ry, rz) = shape.centre_mm, shape.radii_mm
-        return ((x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2 + ((self.z - cz) / rz) ** 2
+        axes = (self.abs_x if shape.paired else self.x, self.y, self.z)
+        level = torch.zeros_like(self.x)
+        for axis, centre, radius in zip(axes, shape.centre_mm, shape.radii_mm, strict=True):
+            level += ((axis - centre) / radius) ** 2
+        return level
 
 
 def _voxel_mm(coordinates_mm: Tensor) -> float:
-    steps = [
-        coordinates_mm.diff(dim=axis).norm(dim=0).mean() for axis in (1, 2, 3)
-    ]  # in ICBM152 mm: anatomy and noise keep their size whatever the grid
+    """In ICBM152 mm: anatomy and noise keep their size whatever the grid."""
+    stride = max(1, min(coordinates_mm.shape[1:]) // 8)  # deformations are smooth: a few will do
+    sparse = coordinates_mm[:, ::stride, ::stride, ::stride]
+    steps = [sparse.diff(dim=axis).norm(dim=0).mean() / stride for axis in (1, 2, 3)]
     return float(torch.stack(steps).mean())

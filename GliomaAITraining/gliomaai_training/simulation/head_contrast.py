@@ -37,7 +37,7 @@ TYPICAL_INTENSITY = {
 """Relative signal on T1, T1Gd, T2 and FLAIR, by the author's eye from textbook contrasts."""
 
 ROUGH_TISSUES = (T.MUSCLE, T.FAT, T.MUCOSA, T.GLAND, T.DIPLOE, T.BLOB_1, T.BLOB_2)
-SEQUENCE_SHARE = 0.6
+SEQUENCE_SHARE = 0.7
 """How many heads look like one of the four sequences; the others have any contrast."""
 
 
@@ -107,8 +107,9 @@ def with_ghost(signal: Tensor, draw: Draw) -> Tensor:
     """In some heads a faint copy, shifted along one axis of the plane, as motion leaves it."""
     if not draw.chance(0.2):
         return signal
-    shift = draw.integer(15, 60)
-    return signal + draw.uniform(0.02, 0.15) * torch.roll(signal, shift, draw.integer(0, 1))
+    axis = draw.integer(0, 1)
+    shift = int(draw.uniform(0.12, 0.5) * signal.shape[axis])
+    return signal + draw.uniform(0.02, 0.15) * torch.roll(signal, shift, axis)
 
 
 def random_curve(volume: Tensor, draw: Draw) -> Tensor:

@@ -1,11 +1,11 @@
 """Where vessels, sinuses, falx and choroid plexus lie in the template: drawn once, in RAS mm."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 Point = tuple[float, float, float]
@@ -28,7 +28,13 @@ _DEEP_VEINS: tuple[tuple[Point, ...], ...] = (
     ((2, -4, 15), (2, -20, 13), (2, -36, 9), (0, -42, 8)),
     ((0, -42, 8), (0, -50, 12), (0, -66, 8), (0, -84, 0)),
 )
-_CHOROID: tuple[Point, ...] = ((27, -36, -8), (23, -41, 5), (17, -37, 14), (8, -22, 16), (3, -4, 13))
+_CHOROID: tuple[Point, ...] = (
+    (27, -36, -8),
+    (23, -41, 5),
+    (17, -37, 14),
+    (8, -22, 16),
+    (3, -4, 13),
+)
 _VESSEL_MM = 1.25
 _CHOROID_MM = 2.4
 
@@ -47,12 +53,13 @@ def vessel_map(shape: tuple[int, int, int], ventricles: Tensor) -> Tensor:
     return torch.from_numpy(np.maximum(vessels, plexus).astype(np.float32))
 
 
-def sinus_map(brain: NDArray[np.bool_], fluid: Tensor) -> Tensor:
-    """Superior sagittal sinus and falx, 0 to 1, on the atlas's voxels (z, y, x), LPS order."""
-    outside = ndimage.distance_transform_edt(~brain)
-    inside = ndimage.distance_transform_edt(brain)
-    edge = np.where(brain, inside, -outside)
-    z, y, x = np.ogrid[: brain.shape[0], : brain.shape[1], : brain.shape[2]]
+def sinus_map(edge: NDArray[np.float32], fluid: Tensor) -> Tensor:
+    """Superior sagittal sinus and falx, 0 to 1, on the atlas's voxels (z, y, x), LPS order.
+
+    Args:
+        edge: depth in mm below the brain's surface, negative outside.
+    """
+    z, y, x = np.ogrid[: edge.shape[0], : edge.shape[1], : edge.shape[2]]
     lateral, height, back = np.abs(x - 98.0), z - 72.0, y - 98.0
     along = ((height > 5) & (back > -58)) | ((height > -12) & (back > 70))
     sinus = np.exp(-((lateral / 3.2) ** 2) - (edge / 2.6) ** 2) * along
@@ -64,7 +71,7 @@ def sinus_map(brain: NDArray[np.bool_], fluid: Tensor) -> Tensor:
 def _draw(distance: NDArray[np.float32], line: Sequence[Point]) -> None:
     """Lowers `distance` (mm) to that of the polyline, near it."""
     voxels = [np.array((z + 72.0, 98.0 - y, 98.0 - x)) for x, y, z in line]
-    for first, second in zip(voxels[:-1], voxels[1:], strict=True):
+    for first, second in pairwise(voxels):
         low = np.maximum(np.floor(np.minimum(first, second)) - 6, 0).astype(int)
         high = np.minimum(np.ceil(np.maximum(first, second)) + 7, distance.shape).astype(int)
         if (high <= low).any():

@@ -42,7 +42,7 @@ LOG_HAZARD = MappingProxyType(
         "enhancing_idh_mutant": log(1.45),
         "gross_total_resection": log(0.6),
         "mgmt_methylated_glioblastoma": log(0.65),
-        "infiltration_per_unit": 0.35,
+        "infiltration_per_unit": 1.0,
     }
 )
 """Log hazard ratios. Infiltration is seen in images only: no clinical column carries it."""

@@ -74,7 +74,9 @@ def hyperintensities(
     burden = float(np.clip((age_years - 45) / 35 + rng.normal(0, 0.3), 0, 1.5))
     shape = tuple(tissues.white.shape)
     halo = smooth(tissues.ventricles, 3.5 / spacing_mm)
-    caps = (halo * 1.4 * (0.35 + burden) * (1 + 0.5 * noise(shape, 5 / spacing_mm, rng))).clamp(0, 1)
+    caps = (halo * 1.4 * (0.35 + burden) * (1 + 0.5 * noise(shape, 5 / spacing_mm, rng))).clamp(
+        0, 1
+    )
     spots = noise(shape, 2.0 / spacing_mm, rng) + 0.8 * noise(shape, 10 / spacing_mm, rng)
     limit = 4.6 - 0.9 * min(burden, 1.3)
     foci = ((spots - limit) * 2.0).clamp(0, 1)

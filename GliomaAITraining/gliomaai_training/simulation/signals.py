@@ -106,7 +106,9 @@ def draw_signals(
         core = tissues["necrotic"]
         longer = core.t1_ms + mismatch * (2450 - core.t1_ms)
         flair["necrotic"] = replace(core, t1_ms=longer)
-    post = {name: _with_gadolinium(t, _GADOLINIUM_MMOL_L.get(name, 0.0)) for name, t in tissues.items()}
+    post = {
+        name: _with_gadolinium(t, _GADOLINIUM_MMOL_L.get(name, 0.0)) for name, t in tissues.items()
+    }
     post["enhancing"] = _with_gadolinium(tissues["enhancing"], gadolinium_mmol_l)
     table = {
         "t1": {name: t1_signal(t, protocol) for name, t in tissues.items()},

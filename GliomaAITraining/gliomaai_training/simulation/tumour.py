@@ -107,7 +107,7 @@ def _window(mask: Tensor, margin_voxels: float) -> tuple[slice, slice, slice]:
 
 
 def _core(parts: _Parts, rng: np.random.Generator) -> Tensor:
-    rough = 0.10 * parts.field(5.0, rng) + 0.07 * parts.field(2.2, rng)
+    rough = 0.13 * parts.field(6.0, rng) + 0.08 * parts.field(2.2, rng)
     core = (parts.density + rough > CORE_DENSITY) & (parts.density > 0.2)
     core &= (parts.fluid < 0.6) & (parts.brain > 0.5)
     core = torch.from_numpy(ndimage.binary_fill_holes(core.numpy()))

@@ -28,7 +28,9 @@ def surround(
     hull = _placed(scene.tissues.brain, frame, grid)
     shape = grid.size[::-1]
     rng = stream(seed, "head-signal")
-    rough = 1 + 0.10 * noise(tuple(labels.shape), 1.5, rng) + 0.06 * noise(tuple(labels.shape), 5, rng)
+    rough = (
+        1 + 0.10 * noise(tuple(labels.shape), 1.5, rng) + 0.06 * noise(tuple(labels.shape), 5, rng)
+    )
     fat_suppressed = rng.random() < 0.3
     heads = {}
     for column, name in enumerate(SEQUENCES):

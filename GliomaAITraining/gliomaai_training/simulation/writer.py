@@ -12,10 +12,13 @@ import pandas as pd
 import SimpleITK as sitk
 
 from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.simulation.dicom import write_dicom_study
 from gliomaai_training.simulation.patient import SimulatedPatient
 
 TRUTH_FILE = "truth.json"
 """Everything that the simulator knows about a patient; written last, so it marks completeness."""
+DICOM_FOLDER = "dicom"
+"""Where a patient's DICOM files lie, all in one folder."""
 TABLE_FILE = "patients.csv"
 """One row for each patient of a cohort."""
 
@@ -27,11 +30,12 @@ def patient_name(seed: int) -> str:
     return f"sim-{seed:06d}"
 
 
-def write_patient(patient: SimulatedPatient, folder: Path) -> None:
+def write_patient(patient: SimulatedPatient, folder: Path, dicom: bool = False) -> None:
     """Writes `t1.nii.gz`, `t1gd.nii.gz`, `t2.nii.gz`, `flair.nii.gz`, `seg.nii.gz`, `truth.json`.
 
-    The folder appears at once, complete, and replaces one of the same name. The bytes depend on
-    the patient only: the gzip headers hold neither time nor name.
+    With `dicom` the sequences go to a folder `dicom` as a PACS exports them, instead of NIfTI. The
+    folder appears at once, complete, and replaces one of the same name. The bytes depend on the
+    patient only: the gzip headers hold neither time nor name.
 
     Raises:
         OSError: the folder cannot be written.
@@ -40,8 +44,11 @@ def write_patient(patient: SimulatedPatient, folder: Path) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    for name, image in patient.sequences.items():
-        write_nifti(image, partial / f"{name}.nii.gz")
+    if dicom:
+        write_dicom_study(patient, partial / DICOM_FOLDER)
+    else:
+        for name, image in patient.sequences.items():
+            write_nifti(image, partial / f"{name}.nii.gz")
     write_nifti(patient.labels, partial / "seg.nii.gz")
     truth = {"row": table_row(patient), "parameters": dict(patient.parameters)}
     text = json.dumps(truth, indent=1)

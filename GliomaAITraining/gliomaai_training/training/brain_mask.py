@@ -27,7 +27,7 @@ from torch import Tensor
 from gliomaai_training.networks.brain_mask import DEFAULT_CHANNELS, BrainMaskNet
 from gliomaai_training.preprocessing.brain_mask_grid import normalised, padded_size
 from gliomaai_training.progress import Progress, silent
-from gliomaai_training.simulation.head_acquisition import draw_samples
+from gliomaai_training.simulation.head_acquisition import SOFTNESS_MM, draw_samples
 from gliomaai_training.simulation.head_canvas import Draw
 from gliomaai_training.simulation.head_contrast import random_curve
 from gliomaai_training.training.brain_mask_pack import BrainMaskRun
@@ -124,12 +124,26 @@ def load_state(file: Path, config: BrainMaskTraining) -> TrainingState:
     return state
 
 
-def load_finished(file: Path) -> BrainMaskRun:
-    """The averaged network of a checkpoint, ready to be evaluated and packed."""
+def load_finished(file: Path, outwards_mm: float = 0.0) -> BrainMaskRun:
+    """The averaged network of a checkpoint, ready to be evaluated and packed.
+
+    Args:
+        file: the checkpoint.
+        outwards_mm: moves the mask's surface outwards. Logits fall by 1 for every
+            `SOFTNESS_MM`, so a constant does it.
+    """
     content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     network = BrainMaskNet(tuple(content["channels"]))
     network.load_state_dict(content["average"])
-    return BrainMaskRun(network.eval(), content["step"], content["minutes"], content["drawn"])
+    if network.head.bias is not None:
+        network.head.bias.data += outwards_mm / SOFTNESS_MM
+    return BrainMaskRun(
+        network=network.eval(),
+        steps=content["step"],
+        minutes=content["minutes"],
+        images=content["drawn"],
+        outwards_mm=outwards_mm,
+    )
 
 
 def train_brain_mask(
@@ -208,7 +222,7 @@ def _step(
         logits = state.net(inputs)
     loss = mask_loss(logits[0, 0].float(), batch[1], batch[2])
     state.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(state.net.parameters(), 1.0)
     state.optimizer.step()
     state.step += 1

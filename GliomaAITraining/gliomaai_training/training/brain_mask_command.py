@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--minutes", type=float, help="train until this many minutes are spent")
     parser.add_argument("--seed", type=int, default=1, help="of weights and heads (default 1)")
     parser.add_argument("--evaluate", action="store_true", help="measure the run's network")
+    parser.add_argument(
+        "--outwards-mm",
+        type=float,
+        default=0.0,
+        help="move the mask's surface outwards, for --evaluate and --pack (default 0)",
+    )
     parser.add_argument("--heads", type=int, default=100, help="held-out heads (default 100)")
     parser.add_argument("--data", type=Path, help="development data: lgg_slices, dicom, volumes")
     parser.add_argument("--pack", type=Path, help="export the measured network as a model pack")
@@ -66,7 +72,7 @@ def _evaluate(arguments: argparse.Namespace, progress: Progress) -> None:
     from gliomaai_training.evaluation import brain_mask_report as report
     from gliomaai_training.training.brain_mask import LOG
 
-    network = _finished(arguments.out).network
+    network = _finished(arguments).network
     config = report.EvaluationConfig(arguments.data, arguments.heads)
     figures = report.evaluate_brain_mask(network, config, progress)
     folder = arguments.out / EVALUATION
@@ -89,13 +95,13 @@ def _pack(arguments: argparse.Namespace) -> None:
         "LICENSE": arguments.licence.read_bytes(),
         f"docs/{PICTURE}": (folder / PICTURE).read_bytes(),
     }
-    write_brain_mask_pack(arguments.pack, _finished(arguments.out), figures, files)
+    write_brain_mask_pack(arguments.pack, _finished(arguments), figures, files)
 
 
-def _finished(folder: Path) -> "BrainMaskRun":
+def _finished(arguments: argparse.Namespace) -> "BrainMaskRun":
     from gliomaai_training.training.brain_mask import CHECKPOINT, load_finished
 
-    file = folder / CHECKPOINT
+    file: Path = arguments.out / CHECKPOINT
     if not file.is_file():
-        raise ValueError(f"{folder} holds no {CHECKPOINT}: train first")
-    return load_finished(file)
+        raise ValueError(f"{arguments.out} holds no {CHECKPOINT}: train first")
+    return load_finished(file, arguments.outwards_mm)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from gliomaai_training.evaluation.brain_mask import FUSED
@@ -13,6 +14,8 @@ from gliomaai_training.preprocessing.brain_mask import PACK_NAME
 from gliomaai_training.preprocessing.brain_mask_grid import NETWORK_SPACING_MM
 
 TEMPLATE = "brain_mask_card.md"
+REQUIRED = {"simulated_dice", "tumour_inside", "reference_dice", "study", "outside_share"}
+"""Figures without which there is no card."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,10 @@ class BrainMaskRun:
     """With the averaged weights."""
     steps: int
     minutes: float
-    heads: int
-    """Images drawn."""
+    images: int
+    """How many were drawn."""
+    outwards_mm: float = 0.0
+    """How far the mask's surface was moved outwards after training."""
 
 
 def write_brain_mask_pack(
@@ -52,7 +57,8 @@ def write_brain_mask_pack(
             "task": "brain-mask",
             "network": run.network.settings(),
             "spacing_mm": NETWORK_SPACING_MM,
-            "trained": {"steps": run.steps, "minutes": round(run.minutes, 1), "images": run.heads},
+            "trained": {"steps": run.steps, "minutes": round(run.minutes, 1), "images": run.images},
+            "outwards_mm": run.outwards_mm,
             "figures": {k: v for k, v in figures.items() if k != "tumour_inside_patients"},
         },
     }
@@ -89,7 +95,7 @@ def brain_mask_card(run: BrainMaskRun, figures: Mapping[str, Any]) -> str:
     Raises:
         ValueError: a figure is missing.
     """
-    missing = {"simulated_dice", "tumour_inside", "study", "outside_share"} - figures.keys()
+    missing = REQUIRED - figures.keys()
     if missing:
         raise ValueError(f"the evaluation lacks {', '.join(sorted(missing))}: give --data")
     study, outside = figures["study"], figures["outside_share"]
@@ -99,13 +105,15 @@ def brain_mask_card(run: BrainMaskRun, figures: Mapping[str, Any]) -> str:
         parameters=sum(p.numel() for p in run.network.parameters()),
         steps=run.steps,
         minutes=round(run.minutes),
-        images=run.heads,
+        images=run.images,
+        outwards_mm=f"{run.outwards_mm:g}",
         picture=PICTURE,
         heads=int(simulated["n"]),
         dice_mean=f"{simulated['mean']:.3f}",
         dice_p5=f"{simulated['p5']:.3f}",
         dice_worst=f"{simulated['worst']:.3f}",
         contained=_contained_rows(figures["tumour_inside"]),
+        references=", ".join(f"{v:.3f}" for v in figures["reference_dice"].values()),
         agreement_low=f"{min(study['dice'].values()):.3f}",
         agreement_high=f"{max(study['dice'].values()):.3f}",
         volume_ml=f"{study['volume_ml']:.0f}",

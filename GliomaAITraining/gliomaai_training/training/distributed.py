@@ -64,5 +64,5 @@ def first_process_first(processes: Processes) -> Iterator[None]:
 def reduced_precision(device: torch.device) -> bool:
     """Whether bf16 arithmetic pays here: on CUDA, and on CPUs with AMX; elsewhere it is slower."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return has_amx_bf16()

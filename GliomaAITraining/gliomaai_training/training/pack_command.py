@@ -14,7 +14,7 @@ SUMMARY = "summary.json"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gliomaai-train pack`."""
-    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("folder", type=Path, help="folder of a finished run")
     parser.add_argument("--evaluation", type=Path, required=True, help="folder of its evaluation")
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
     parser.add_argument("--name", default="segmentation")
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the pack; returns 0."""
-    finished = read_run(arguments.run)
+    finished = read_run(arguments.folder)
     summary = json.loads((arguments.evaluation / SUMMARY).read_text("utf-8"))
     notes = PackNotes.read(arguments.notes)
     config = finished.record.config

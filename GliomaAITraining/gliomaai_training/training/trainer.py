@@ -19,7 +19,7 @@ from gliomaai_training.data.case_store import StoredCase
 from gliomaai_training.data.dataset import Sample, SamplingConfig, TrainingDataset, collate
 from gliomaai_training.evaluation.segmentation_metrics import dice
 from gliomaai_training.inference.config import EngineConfig
-from gliomaai_training.inference.engines import EngineChoice, TorchEngine
+from gliomaai_training.inference.engines import EngineChoice, TorchEngine, channels_last
 from gliomaai_training.inference.postprocessing import most_likely
 from gliomaai_training.inference.runner import NetworkRunner
 from gliomaai_training.losses.segmentation import segmentation_loss
@@ -59,7 +59,7 @@ class Trainer:
         network = build_network(config.network)
         if not isinstance(network, SegmentationNetwork):
             raise ValueError(f"fit trains segmentation networks, not {config.network}")
-        self._network = network.to(processes.device, memory_format=torch.channels_last_3d)
+        self._network = channels_last(network.to(processes.device))
         self._average = AveragedModel(
             self._network, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.average_decay)
         )

@@ -11,11 +11,17 @@ from gliomaai_training.vocabulary import REGIONS
 from GliomaAILib.assessment.foci import points_ras, surface_ras
 from GliomaAILib.assessment.lobes import LOBES, lobe_numbers
 from GliomaAILib.assessment.measures import Location
-from GliomaAILib.assessment.midline import Midline
+from GliomaAILib.assessment.midline import Midline, angle_deg, midline_of_mask
 from GliomaAILib.assessment.ventricles import find_ventricles
 
 REGISTRATION_ORDER = ("t1", "t1gd", "t2", "flair")
 """Which sequence is registered to the T1 template: the first of these that is present."""
+
+MIDLINE_ANGLE_DEG = 6.0
+"""Largest angle between the template's midline and that of the brain's outline."""
+
+MIDLINE_SHIFT_MM = 5.0
+"""Largest distance of the template's centre from the outline's midline."""
 
 
 def register_brain(prepared: Prepared) -> AtlasRegistration | None:
@@ -26,7 +32,17 @@ def register_brain(prepared: Prepared) -> AtlasRegistration | None:
     """
     name = next(name for name in REGISTRATION_ORDER if name in prepared.sequences)
     registration = register_to_icbm152(prepared.sequences[name], prepared.brain_mask)
-    return registration if registration.trusted else None
+    # Two brains overlap well even when one is turned: the outline's own symmetry tells.
+    outline = midline_of_mask(prepared.brain_mask)
+    turned = outline is None or not agree(template_midline(registration), outline)
+    return None if turned or not registration.trusted else registration
+
+
+def agree(template: Midline, outline: Midline) -> bool:
+    """Whether the template's midline, carried to the patient, is that of the brain's outline."""
+    centre = np.array([template.point_ras_mm])
+    shift_mm = abs(float(outline.right_of_mm(centre)[0]))
+    return angle_deg(template, outline) <= MIDLINE_ANGLE_DEG and shift_mm <= MIDLINE_SHIFT_MM
 
 
 def template_midline(registration: AtlasRegistration) -> Midline:

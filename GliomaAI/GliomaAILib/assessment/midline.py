@@ -47,6 +47,12 @@ class Laterality:
     crosses_midline: bool
 
 
+def angle_deg(first: Midline, second: Midline) -> float:
+    """The angle between two planes, 0 to 90 degrees."""
+    cosine = abs(float(np.dot(first.right, second.right)))
+    return float(np.degrees(np.arccos(min(cosine, 1.0))))
+
+
 def laterality(region: NDArray[np.bool_], grid: Grid, midline: Midline) -> Laterality:
     """The side of a non-empty region, shaped (k, j, i)."""
     distance_mm = midline.right_of_mm(points_ras(region, grid))
@@ -117,6 +123,6 @@ def _surface(brain_mask: sitk.Image) -> tuple[NDArray[np.float64], sitk.Image]:
     factors = [max(1, round(_SURFACE_SPACING_MM / mm)) for mm in grid.spacing_mm]
     coarse = sitk.BinShrink(sitk.Cast(brain_mask > 0, sitk.sitkFloat32), factors) >= 0.5
     coarse = sitk.ConstantPad(coarse, (8, 8, 8), (8, 8, 8), 0)
-    contour = sitk.GetArrayViewFromImage(sitk.BinaryContour(coarse, fullyConnected=False)) > 0
+    contour = sitk.GetArrayFromImage(sitk.BinaryContour(coarse, fullyConnected=False)) > 0
     points = points_ras(contour, Grid.of(coarse))
     return points[:: max(1, len(points) // _SURFACE_POINTS)], coarse

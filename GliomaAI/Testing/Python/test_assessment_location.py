@@ -12,8 +12,9 @@ from gliomaai_training.preprocessing.atlas import icbm152, register_to_icbm152
 from gliomaai_training.preprocessing.geometry import Grid
 from GliomaAILib.assessment.assess import assess
 from GliomaAILib.assessment.lobes import LOBES, lobe_numbers
-from GliomaAILib.assessment.location import locate, register_brain, template_midline
+from GliomaAILib.assessment.location import agree, locate, register_brain, template_midline
 from GliomaAILib.assessment.measures import measure
+from GliomaAILib.assessment.midline import Midline
 from GliomaAILib.assessment.result_findings import result_findings
 from GliomaAILib.assessment.ventricles import find_ventricles
 
@@ -192,3 +193,15 @@ def test_a_prediction_of_another_study_is_refused() -> None:
     other = replace(prediction, labels=sitk.Image(4, 4, 4, sitk.sitkUInt8))
     with pytest.raises(ValueError, match="not of one study"):
         assess(case, prepared, other, PROVENANCE)
+
+
+@pytest.mark.parametrize(
+    ("yaw_deg", "shift_mm", "expected"),
+    [(0, 0, True), (3, 2, True), (12, 0, False), (0, 9, False)],
+)
+def test_a_turned_or_shifted_template_is_caught(
+    yaw_deg: float, shift_mm: float, expected: bool
+) -> None:
+    yaw = np.radians(yaw_deg)
+    template = Midline((shift_mm, 0.0, 0.0), (float(np.cos(yaw)), float(np.sin(yaw)), 0.0))
+    assert agree(template, Midline((0.0, 0.0, 0.0), (1.0, 0.0, 0.0))) is expected

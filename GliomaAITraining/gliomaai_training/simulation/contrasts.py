@@ -72,8 +72,8 @@ def _normal_tissue_masks(
     for name in ("t1", "t2", "flair"):
         usable &= sequences[name] > 0
     usable = ndimage.binary_erosion(usable, iterations=2)
-    features = np.stack([sequences[name][usable] for name in ("t1", "t2", "flair")], axis=1)
-    features = features / np.median(features, axis=0)
+    values = np.stack([sequences[name][usable] for name in ("t1", "t2", "flair")], axis=1)
+    features = (values / np.median(values, axis=0)).astype(np.float32)
     rng = np.random.default_rng(0)
     sample = features[rng.integers(len(features), size=_SAMPLES)]
     start = [[1.15, 0.85, 0.9], [0.95, 1.1, 1.1], [0.55, 2.2, 0.5]]

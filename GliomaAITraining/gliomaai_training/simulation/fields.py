@@ -87,8 +87,7 @@ def sample(volumes: Tensor, positions: Tensor, padding: str = "border") -> Tenso
     values: Tensor = functional.grid_sample(
         volumes[None], grid, align_corners=True, padding_mode=padding
     )
-    first: Tensor = values[0]
-    return first
+    return values[0]
 
 
 def exponentiate(velocity: Tensor, squarings: int = 5) -> Tensor:
@@ -96,7 +95,7 @@ def exponentiate(velocity: Tensor, squarings: int = 5) -> Tensor:
 
     Scaling and squaring (Arsigny et al. 2006): the result is a diffeomorphism.
     """
-    displacement = velocity / 2**squarings
+    displacement = velocity / float(2**squarings)
     indices = voxel_indices(tuple(velocity.shape[1:]))
     for _ in range(squarings):
         displacement = displacement + sample(displacement, indices + displacement)

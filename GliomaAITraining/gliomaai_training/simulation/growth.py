@@ -27,6 +27,7 @@ _ATLAS_MIDLINE = 98
 _MAX_STEPS = 1500
 _CHECK_EVERY = 8
 _NOTICEABLE = 1e-4
+_GROWTH_RATE_PER_DAY = 0.03
 _OEDEMA_RATE_PER_DAY = 0.05
 
 
@@ -44,6 +45,27 @@ class Growth:
     """Coarse voxels at which the foci began."""
 
 
+@dataclass(frozen=True)
+class _Local:
+    """The tissues around the tumour, (z, y, x) on coarse voxels."""
+
+    white: Tensor
+    grey: Tensor
+    fluid: Tensor
+    open: Tensor
+    """Where anything can spread."""
+    lateral: Tensor
+    """Distance from the midline, atlas mm."""
+    window: tuple[slice, slice, slice]
+    spacing_mm: float
+
+    def field(self, width_mm: float, rng: np.random.Generator) -> Tensor:
+        return noise(tuple(self.white.shape), width_mm / self.spacing_mm, rng)
+
+    def volume_ml(self, mask: Tensor) -> float:
+        return float(mask.sum()) * self.spacing_mm**3 / 1000
+
+
 def grow(
     frame: Frame,
     tissues: Tissues,
@@ -53,45 +75,59 @@ def grow(
 ) -> Growth:
     """Grows the foci, spreads the oedema and pushes the brain aside."""
     window = _window(seeds, frame)
-    white, grey, fluid, brain = (
-        part[window].contiguous()
-        for part in (tissues.white, tissues.grey, tissues.fluid, tissues.brain)
+    local = _Local(
+        white=tissues.white[window].contiguous(),
+        grey=tissues.grey[window].contiguous(),
+        fluid=tissues.fluid[window].contiguous(),
+        open=(tissues.brain[window] > 0.5).contiguous(),
+        lateral=frame.positions[2][window] - _ATLAS_MIDLINE,
+        window=window,
+        spacing_mm=frame.coarse_mm,
     )
-    shape = tuple(white.shape)
-    open_ = brain > 0.5
-    voxel_ml = frame.coarse_mm**3 / 1000
-    rough = (1 + 0.6 * noise(shape, 8 / frame.coarse_mm, rng)).clamp(0.15, 2.2)
-    spread = (0.25 * plan.infiltration * white + 0.06 * grey + 0.002 * fluid) * rough
-    pace = (1 + 0.6 * noise(shape, 9 / frame.coarse_mm, rng)).clamp(0.15, 2.4)
-    rate = 0.03 * pace * ((white + grey) > 0.3)
-    start = _seed_density(shape, seeds, window, plan, rng)
-    density = _diffuse(
-        start,
-        spread * open_,
-        rate * open_,
-        frame.coarse_mm,
-        lambda c: float((c > CORE_DENSITY).sum()) * voxel_ml >= plan.core_ml,
-    )
-    core = (density > CORE_DENSITY).float()
-    channel = (white**3 + 0.012 * grey + 0.002 * fluid) * open_
-    lateral = frame.positions[2][window] - _ATLAS_MIDLINE
-    channel = channel * (1 - 0.9 * torch.exp(-((lateral / 5) ** 2)))  # it seldom crosses over
-    uneven = (1 + 0.5 * noise(shape, 6 / frame.coarse_mm, rng)).clamp(0.1, 2.0)
-    wanted = float(core.sum()) * voxel_ml + plan.oedema_ml
-    oedema = _diffuse(
-        core,
-        channel * uneven,
-        _OEDEMA_RATE_PER_DAY * (white > 0.5).float() * open_,
-        frame.coarse_mm,
-        lambda e: (
-            float(((e > OEDEMA_DENSITY) & (white > 0.45) | (core > 0)).sum()) * voxel_ml >= wanted
-        ),
-    )
+    density = _grow_core(local, plan, seeds, rng)
+    oedema = _spread_oedema(local, density, plan, rng)
     full = torch.zeros(tissues.white.shape)
     whole_density, whole_oedema = full.clone(), full
     whole_density[window], whole_oedema[window] = density, oedema
     shift = _mass_effect(frame, tissues, whole_density, plan.push_mm)
     return Growth(density=whole_density, oedema=whole_oedema, shift=shift, seeds=seeds)
+
+
+def _grow_core(
+    local: _Local,
+    plan: TumourPlan,
+    seeds: tuple[tuple[int, int, int], ...],
+    rng: np.random.Generator,
+) -> Tensor:
+    rough = (1 + 0.6 * local.field(8, rng)).clamp(0.15, 2.2)
+    spread = 0.25 * plan.infiltration * local.white + 0.06 * local.grey + 0.002 * local.fluid
+    pace = (1 + 0.6 * local.field(9, rng)).clamp(0.15, 2.4)
+    rate = _GROWTH_RATE_PER_DAY * pace * ((local.white + local.grey) > 0.3)
+    start = _seed_density(tuple(local.white.shape), seeds, local.window, plan, rng)
+    return _diffuse(
+        start,
+        spread * rough * local.open,
+        rate * local.open,
+        local.spacing_mm,
+        lambda c: local.volume_ml(c > CORE_DENSITY) >= plan.core_ml,
+    )
+
+
+def _spread_oedema(
+    local: _Local, density: Tensor, plan: TumourPlan, rng: np.random.Generator
+) -> Tensor:
+    core = (density > CORE_DENSITY).float()
+    channel = (local.white**3 + 0.012 * local.grey + 0.002 * local.fluid) * local.open
+    channel = channel * (1 - 0.9 * torch.exp(-((local.lateral / 5) ** 2)))  # seldom crosses over
+    uneven = (1 + 0.5 * local.field(6, rng)).clamp(0.1, 2.0)
+    wanted_ml = local.volume_ml(core) + plan.oedema_ml
+
+    def reached(oedema: Tensor) -> bool:
+        wet = (oedema > OEDEMA_DENSITY) & (local.white > 0.45) | (core > 0)
+        return local.volume_ml(wet) >= wanted_ml
+
+    rate = _OEDEMA_RATE_PER_DAY * (local.white > 0.5).float() * local.open
+    return _diffuse(core, channel * uneven, rate, local.spacing_mm, reached)
 
 
 def _window(seeds: tuple[tuple[int, int, int], ...], frame: Frame) -> tuple[slice, slice, slice]:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, get_args
 from gliomaai_training.inference.config import Device, EngineKind
 from gliomaai_training.inference.model_pack import ModelPackError, load_model_pack
 from gliomaai_training.progress import Cancelled
-from gliomaai_training.vocabulary import SEQUENCES
-from GliomaAILib import NOTICE, __version__
+from gliomaai_training.vocabulary import NOTICE, SEQUENCES
+from GliomaAILib import __version__
 from GliomaAILib.models import PACK_NAMES, find_model_pack
 
 if TYPE_CHECKING:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
+NOTICE = "Research use only. Not a medical device; not for diagnosis or treatment decisions."
+"""Stands wherever a result is shown."""
+
 SEQUENCES = ("t1", "t1gd", "t2", "flair")
 """The four MR sequences, in the order of the network's inputs."""
 

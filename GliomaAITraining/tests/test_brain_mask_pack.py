@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from torch import nn
 
 from gliomaai_training.evaluation.brain_mask import (
     evaluate_outside,
@@ -12,7 +13,7 @@ from gliomaai_training.evaluation.brain_mask import (
     read_series,
 )
 from gliomaai_training.inference.model_pack import load_model_pack
-from gliomaai_training.networks.brain_mask import BrainMaskNet
+from gliomaai_training.networks.build import build_network
 from gliomaai_training.preprocessing.brain_mask import BrainMasker, fuse, logit_on
 from gliomaai_training.preprocessing.geometry import Grid
 
@@ -30,10 +31,10 @@ def masker() -> BrainMasker:
 
 
 @pytest.fixture(scope="module")
-def network() -> BrainMaskNet:
+def network() -> nn.Module:
     """The shipped network, bare."""
     pack = load_model_pack(PACK)
-    network = BrainMaskNet.from_settings(pack.settings["network"])
+    network = build_network(pack.settings["network"])
     network.load_state_dict(pack.weights())
     return network.eval()
 
@@ -45,7 +46,7 @@ def test_pack_is_small_and_says_how_it_was_made() -> None:
     assert pack.settings["trained"]["steps"] > 1000
 
 
-def test_simulated_heads_are_found(network: BrainMaskNet) -> None:
+def test_simulated_heads_are_found(network: nn.Module) -> None:
     dice = evaluate_simulated(network, 4).dice
     assert min(dice) > 0.8
     assert np.mean(dice) > 0.9
@@ -63,7 +64,7 @@ def test_raw_study_agrees_with_itself(masker: BrainMasker) -> None:
 
 
 @needs_data
-def test_stripped_and_raw_are_told_apart(network: BrainMaskNet) -> None:
+def test_stripped_and_raw_are_told_apart(network: nn.Module) -> None:
     raw = evaluate_outside(network, read_series(DATA / "dicom" / "study-01"))
     assert min(raw.values()) > 0.3
     files = sorted((DATA / "volumes").glob("vol-00[12]/*.nii.gz"))

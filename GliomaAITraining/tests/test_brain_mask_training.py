@@ -14,7 +14,8 @@ import torch
 
 from gliomaai_training.cli import main
 from gliomaai_training.inference.model_pack import CARD, load_model_pack
-from gliomaai_training.networks.brain_mask import BrainMaskNet
+from gliomaai_training.networks.brain_mask import BrainMaskNetwork, BrainMaskNetworkConfig
+from gliomaai_training.networks.build import build_network
 from gliomaai_training.preprocessing.brain_mask import BrainMasker, network_logit
 from gliomaai_training.progress import Cancelled
 from gliomaai_training.simulation.head_canvas import Draw
@@ -170,13 +171,15 @@ def test_loss_is_least_for_the_truth() -> None:
 
 
 def test_network_is_small_and_rebuilt_from_its_settings() -> None:
-    net = BrainMaskNet()
+    net = build_network({"architecture": "brain_mask"})
     assert sum(p.numel() for p in net.parameters()) < 1_000_000
-    small = BrainMaskNet.from_settings(BrainMaskNet(SMALL).settings())
-    assert small.channels == SMALL
+    config = BrainMaskNetworkConfig(channels=SMALL)
+    small = build_network({"architecture": "brain_mask", **config.model_dump()})
+    assert isinstance(small, BrainMaskNetwork)
+    assert small.config == config
     assert small(torch.zeros(1, 1, 16, 24, 8)).shape == (1, 1, 16, 24, 8)
-    with pytest.raises(ValueError, match="not a BrainMaskNet: 'Other'"):
-        BrainMaskNet.from_settings({"class": "Other", "channels": [4]})
+    with pytest.raises(ValueError, match="depth"):
+        build_network({"architecture": "brain_mask", "depth": 4})
 
 
 def test_every_weight_learns() -> None:

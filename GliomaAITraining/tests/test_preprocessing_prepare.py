@@ -7,8 +7,8 @@ import pytest
 import SimpleITK as sitk
 
 from gliomaai_training.findings import BlockingFindingError
+from gliomaai_training.icbm152 import icbm152
 from gliomaai_training.preprocessing.alignment import align, misalignment_mm
-from gliomaai_training.preprocessing.atlas import icbm152
 from gliomaai_training.preprocessing.bias_field import BiasFieldConfig, correct_bias_field
 from gliomaai_training.preprocessing.brain_mask import coarse_volume
 from gliomaai_training.preprocessing.brains import Origin, find_brains, looks_stripped

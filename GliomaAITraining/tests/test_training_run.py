@@ -77,6 +77,7 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
     notes.write_text(yaml.safe_dump(words))
     pack = tmp_path / "packs" / "tiny"
     options = ["--evaluation", str(report), "--notes", str(notes), "--version", "0.0.1"]
+    options += ["--licence", str(notes)]
     assert main(["pack", str(runs[0]), *options, "--out", str(pack)]) == 0
     loaded = load_model_pack(pack)
     assert loaded.settings["calibration"]["temperature"] > 0

@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from gliomaai_training.preprocessing.atlas import AtlasRegistration, icbm152
+from gliomaai_training.icbm152 import icbm152
+from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
 

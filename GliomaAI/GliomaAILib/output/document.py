@@ -12,15 +12,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from gliomaai_training.preprocessing.geometry import Grid
-from gliomaai_training.vocabulary import Label
+from gliomaai_training.vocabulary import NOTICE, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
 from GliomaAILib.assessment.measures import Measures
 
 SCHEMA_VERSION = "1.0"
 """Grows by one after the dot when fields are added, before it when a field changes its meaning."""
-
-NOTICE = "Research use only. Not a medical device; not for diagnosis or treatment decisions."
 
 _DECIMALS = 4
 

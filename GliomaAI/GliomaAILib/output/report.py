@@ -10,12 +10,11 @@ import SimpleITK as sitk
 
 from gliomaai_training.findings import Severity
 from gliomaai_training.preprocessing.geometry import Grid
-from gliomaai_training.vocabulary import REGIONS, SEQUENCES, Label
+from gliomaai_training.vocabulary import NOTICE, REGIONS, SEQUENCES, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
 from GliomaAILib.output import key_images as pictures
 from GliomaAILib.output.colours import LABEL_COLOURS, LABEL_WORDS, SEVERITY_COLOURS
-from GliomaAILib.output.document import NOTICE
 from GliomaAILib.output.surface_view import make_scene, render, views_of
 
 if TYPE_CHECKING:

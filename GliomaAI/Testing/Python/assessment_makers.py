@@ -7,8 +7,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from gliomaai_training.findings import Finding, Severity
+from gliomaai_training.icbm152 import icbm152
 from gliomaai_training.inference.prediction import Prediction
-from gliomaai_training.preprocessing.atlas import icbm152
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.vocabulary import SEQUENCES

@@ -8,7 +8,8 @@ import SimpleITK as sitk
 from assessment_makers import PROVENANCE, template_assessment, template_study
 
 from gliomaai_training.findings import Finding, Severity
-from gliomaai_training.preprocessing.atlas import icbm152, register_to_icbm152
+from gliomaai_training.icbm152 import icbm152
+from gliomaai_training.preprocessing.atlas import register_to_icbm152
 from gliomaai_training.preprocessing.geometry import Grid
 from GliomaAILib.assessment.assess import assess
 from GliomaAILib.assessment.lobes import LOBES, lobe_numbers

@@ -12,11 +12,10 @@ from assessment_makers import HOSTILE, assessment_with, grid_of, template_assess
 from PIL import Image
 
 from gliomaai_training.findings import Severity
-from gliomaai_training.vocabulary import Label
+from gliomaai_training.vocabulary import NOTICE, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.intake.case import Source
 from GliomaAILib.output.colours import LABEL_COLOURS, SEVERITY_COLOURS, rgb
-from GliomaAILib.output.document import NOTICE
 from GliomaAILib.output.key_images import key_images
 from GliomaAILib.output.report import report_html
 from GliomaAILib.output.surface_view import make_scene, render, views_of

@@ -115,7 +115,7 @@ def write_model_pack(
     Raises:
         ModelPackError: the model card is missing.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if CARD not in extra_files:
         raise ModelPackError(f"a model pack needs its card: {CARD}")
@@ -125,12 +125,11 @@ def write_model_pack(
         for name, content in extra_files.items():
             _put(fresh / name, content)
         _put(fresh / METADATA, (json.dumps(metadata, indent=2) + "\n").encode())
-        (fresh / WEIGHTS).parent.mkdir(parents=True)
         stored = {
             name: (value.half() if value.is_floating_point() else value).contiguous()
             for name, value in weights.items()
         }
-        save_file(stored, fresh / WEIGHTS)
+        _put(fresh / WEIGHTS, save(stored))
         hashes = {
             p.relative_to(fresh).as_posix(): sha256_of(p)
             for p in sorted(fresh.rglob("*"))

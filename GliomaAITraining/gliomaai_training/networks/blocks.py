@@ -71,7 +71,7 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         placed: Tensor = x + self.position(x)
-        tokens = placed.flatten(2).transpose(1, 2)
+        tokens: Tensor = placed.flatten(2).transpose(1, 2)
         tokens = tokens + self._attend(self.norm1(tokens))
         tokens = tokens + self.mlp(self.norm2(tokens))
         return tokens.transpose(1, 2).reshape(x.shape)

@@ -1,25 +1,32 @@
 """The brain mask network: a small 3-D U-Net for any contrast."""
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import torch.nn.functional as F  # noqa: N812 - the customary name
+from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 
-DEFAULT_CHANNELS = (32, 64, 96)
+
+class BrainMaskNetworkConfig(BaseModel):
+    """Size of the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: tuple[PositiveInt, ...] = (32, 64, 96)
+    """At strides 2, 4, 8 ..."""
 
 
-class BrainMaskNet(nn.Module):
+class BrainMaskNetwork(nn.Module):
     """U-Net with additive skips that works at half resolution, .74 M parameters by default.
 
     A strided stem and a transposed head stand for the full-resolution stage: that stage would
     cost more than all others together, and a mask's surface is smooth at twice the voxel size.
     """
 
-    def __init__(self, channels: tuple[int, ...] = DEFAULT_CHANNELS) -> None:
+    def __init__(self, config: BrainMaskNetworkConfig) -> None:
         super().__init__()
-        self.channels = channels
+        self.config = config
+        channels = config.channels
         pairs = list(pairwise(channels))
         self.stem = _block(1, channels[0], kernel=6, stride=2)
         self.encoders = nn.ModuleList(
@@ -29,21 +36,6 @@ class BrainMaskNet(nn.Module):
         self.reducers = nn.ModuleList(nn.Conv3d(coarse, fine, 1) for fine, coarse in pairs)
         self.decoders = nn.ModuleList(_block(fine, fine) for fine, _ in pairs)
         self.head = nn.ConvTranspose3d(channels[0], 1, 2, stride=2)
-
-    @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> "BrainMaskNet":
-        """Builds the network that a model pack's `network` section describes.
-
-        Raises:
-            ValueError: the section describes another network.
-        """
-        if settings.get("class") != cls.__name__:
-            raise ValueError(f"not a {cls.__name__}: {settings.get('class')!r}")
-        return cls(tuple(int(width) for width in settings["channels"]))
-
-    def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again."""
-        return {"class": type(self).__name__, "channels": list(self.channels)}
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits of the mask, shaped like the image: (batch, 1, X, Y, Z), sizes multiples of 8."""

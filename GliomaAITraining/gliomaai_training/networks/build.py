@@ -26,7 +26,7 @@ def build_network(settings: Mapping[str, Any]) -> nn.Module:
 
         return SegmentationNetwork(SegmentationNetworkConfig(**fields))
     if architecture == "brain_mask":
-        from gliomaai_training.networks.brain_mask import BrainMaskNetwork
+        from gliomaai_training.networks.brain_mask import BrainMaskNetwork, BrainMaskNetworkConfig
 
-        return BrainMaskNetwork(**fields)
+        return BrainMaskNetwork(BrainMaskNetworkConfig(**fields))
     raise ValueError(f"unknown architecture {architecture!r}; known: segmentation, brain_mask")

@@ -1,18 +1,13 @@
 """Where a patient's brain lies in ICBM152 2009a space: a quick affine registration with a check."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from gliomaai_training.icbm152 import icbm152
 from gliomaai_training.preprocessing.geometry import Grid
-
-ATLAS_MAPS = ("t1", "gm", "wm")
-"""Brain-only T1 template, grey and white matter fraction."""
 
 MINIMUM_OVERLAP = 0.88
 """Below this Dice of the two brains a registration has failed."""
@@ -56,28 +51,6 @@ class AtlasRegistration:
         shift = np.asarray(self.to_atlas.GetTranslation())
         mapped = ((points * flip) - centre) @ matrix.T + centre + shift
         return np.asarray(mapped * flip, dtype=np.float64)
-
-
-@lru_cache(maxsize=len(ATLAS_MAPS))
-def icbm152(name: str) -> sitk.Image:
-    """One map of the ICBM152 2009a symmetric template, float32 from 0 to 1, 1 mm, axes LPS.
-
-    Source: Fonov et al., NeuroImage 2011, doi:10.1016/j.neuroimage.2010.07.033, as the nilearn
-    package ships it; nilearn itself, slow to import, is not imported.
-
-    Raises:
-        ValueError: the map is unknown, or nilearn does not hold it.
-    """
-    if name not in ATLAS_MAPS:
-        raise ValueError(f"no ICBM152 map {name!r}, only {', '.join(ATLAS_MAPS)}")
-    spec = find_spec("nilearn")
-    folder = Path(spec.origin or "").parent / "datasets" / "data" if spec else Path()
-    file = folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
-    if not file.is_file():
-        raise ValueError(f"nilearn does not hold {file.name}: install nilearn 0.11 to 0.14")
-    bytes_ = sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
-    scaled: sitk.Image = sitk.Cast(bytes_, sitk.sitkFloat32) * (1.0 / 255.0)
-    return scaled
 
 
 def register_to_icbm152(image: sitk.Image, brain_mask: sitk.Image) -> AtlasRegistration:

@@ -58,9 +58,9 @@ class BrainMasker:
 
     @cached_property
     def _network(self) -> nn.Module:
-        from gliomaai_training.networks.brain_mask import BrainMaskNet
+        from gliomaai_training.networks.build import build_network
 
-        network = BrainMaskNet.from_settings(self.pack.settings["network"])
+        network = build_network(self.pack.settings["network"])
         network.load_state_dict(self.pack.weights())
         return network.eval()
 

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from gliomaai_training.findings import Finding, Severity
-from gliomaai_training.preprocessing.atlas import icbm152
+from gliomaai_training.icbm152 import icbm152
 from gliomaai_training.preprocessing.geometry import Grid
 
 SUSPICIOUS_MARGIN = 0.03

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from gliomaai_training.icbm152 import icbm152
 from gliomaai_training.simulation.fields import smooth
 from gliomaai_training.simulation.landmarks import sinus_map, vessel_map
 
@@ -20,7 +19,6 @@ CHANNELS = ("white", "grey", "fluid", "depth_mm", "t1", "ventricles", "vessels",
 the T1 template, which carries the subcortical texture; the ventricles, smooth at their border;
 named vessels with choroid plexus; sagittal sinus and falx. All but the depth go from 0 to 1."""
 
-_FILE = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 _VALLEY_SIGMA_MM = 2.6
 _VALLEY_GAIN = 9.0
 _DEPTH_LIMIT_MM = 12.0
@@ -36,30 +34,12 @@ class Atlas:
     """LPS mm of voxel (0, 0, 0), as (z, y, x)."""
 
 
-def atlas_folder() -> Path:
-    """Where nilearn keeps the maps; found without importing nilearn, which takes seconds.
-
-    Raises:
-        ValueError: nilearn is not installed or does not hold the maps.
-    """
-    spec = find_spec("nilearn")
-    if spec is None or spec.origin is None:
-        raise ValueError("nilearn is not installed: the ICBM152 maps come with it")
-    folder = Path(spec.origin).parent / "datasets" / "data"
-    if not (folder / _FILE.format("t1")).is_file():
-        raise ValueError(f"this nilearn holds no {_FILE.format('t1')}: install nilearn 0.11-0.14")
-    return folder
-
-
 @lru_cache(maxsize=1)
 def load_atlas() -> Atlas:
     """Reads the maps and derives fluid, sulci and ventricles; about a second, once a process."""
-    folder = atlas_folder()
-    images = {name: _read(folder / _FILE.format(name)) for name in ("t1", "gm", "wm")}
-    z, y, x = (float(v) for v in reversed(images["t1"].GetOrigin()))
+    z, y, x = (float(v) for v in reversed(icbm152("t1").GetOrigin()))
     t1, grey, white = (
-        torch.from_numpy(sitk.GetArrayFromImage(images[name]).astype(np.float32) / 255)
-        for name in ("t1", "gm", "wm")
+        torch.from_numpy(sitk.GetArrayFromImage(icbm152(name))) for name in ("t1", "gm", "wm")
     )
     brain = torch.from_numpy(ndimage.binary_fill_holes((t1 > 0).numpy()))
     fluid = (1 - grey - white).clamp(0, 1) * brain
@@ -84,11 +64,6 @@ def _depth(brain: NDArray[np.bool_]) -> Tensor:
         image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True
     )
     return torch.from_numpy(sitk.GetArrayFromImage(distance).astype(np.float32))
-
-
-def _read(path: Path) -> sitk.Image:
-    image: sitk.Image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
-    return image
 
 
 def _ventricles(fluid: Tensor) -> Tensor:

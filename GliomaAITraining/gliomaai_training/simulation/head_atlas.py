@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from gliomaai_training.preprocessing.atlas import icbm152
+from gliomaai_training.icbm152 import icbm152
 
 ORIGIN_MM = (-120, -160, -130)
 """ICBM152 RAS coordinates of the fields' first 1 mm voxel."""

@@ -24,7 +24,8 @@ import torch.nn.functional as F  # noqa: N812 - the customary name
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gliomaai_training.networks.brain_mask import DEFAULT_CHANNELS, BrainMaskNet
+from gliomaai_training.inference.engines import channels_last, has_amx_bf16
+from gliomaai_training.networks.brain_mask import BrainMaskNetwork, BrainMaskNetworkConfig
 from gliomaai_training.preprocessing.brain_mask_grid import normalised, padded_size
 from gliomaai_training.progress import Progress, silent
 from gliomaai_training.simulation.head_acquisition import SOFTNESS_MM, draw_samples
@@ -54,7 +55,7 @@ class BrainMaskTraining:
     seed: int = 1
     learning_rate: float = 2e-3
     buffer_size: int = 240
-    channels: tuple[int, ...] = DEFAULT_CHANNELS
+    channels: tuple[int, ...] = BrainMaskNetworkConfig().channels
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):
@@ -71,8 +72,8 @@ class BrainMaskTraining:
 class TrainingState:
     """Everything that a resumed run needs."""
 
-    net: BrainMaskNet
-    average: BrainMaskNet
+    net: BrainMaskNetwork
+    average: BrainMaskNetwork
     """Exponential moving average of the weights: what is exported."""
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
@@ -90,7 +91,7 @@ class TrainingState:
             "step": self.step,
             "minutes": self.minutes,
             "drawn": self.drawn,
-            "channels": list(self.net.channels),
+            "channels": list(self.net.config.channels),
         }
         partial = file.with_suffix(".partial")
         torch.save(content, partial)
@@ -100,7 +101,7 @@ class TrainingState:
 def new_state(config: BrainMaskTraining) -> TrainingState:
     """An untrained network with its optimizer."""
     torch.manual_seed(config.seed)  # torch's initialisers know no other generator
-    net = BrainMaskNet(config.channels).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    net = channels_last(BrainMaskNetwork(BrainMaskNetworkConfig(channels=config.channels)))
     optimizer = torch.optim.AdamW(net.parameters(), config.learning_rate, weight_decay=1e-4)
     generator = torch.Generator().manual_seed(config.seed)
     return TrainingState(net, copy.deepcopy(net), optimizer, generator)
@@ -133,7 +134,7 @@ def load_finished(file: Path, outwards_mm: float = 0.0) -> BrainMaskRun:
             `SOFTNESS_MM`, so a constant does it.
     """
     content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    network = BrainMaskNet(tuple(content["channels"]))
+    network = BrainMaskNetwork(BrainMaskNetworkConfig(channels=content["channels"]))
     network.load_state_dict(content["average"])
     if network.head.bias is not None:
         network.head.bias.data += outwards_mm / SOFTNESS_MM
@@ -218,7 +219,7 @@ def _step(
         warm = min(1.0, (state.step + 1) / 100)
         group["lr"] = config.learning_rate * warm * (0.01 + 0.495 * (1 + math.cos(math.pi * done)))
     inputs = batch[0][None, None].contiguous(memory_format=torch.channels_last_3d)
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_amx_bf16()):
         logits = state.net(inputs)
     loss = mask_loss(logits[0, 0].float(), batch[1], batch[2])
     state.optimizer.zero_grad()
@@ -236,11 +237,6 @@ def _average(state: TrainingState) -> None:
         pairs = zip(state.average.parameters(), state.net.parameters(), strict=True)
         for average, current in pairs:
             average.lerp_(current, rate)
-
-
-def has_fast_bf16() -> bool:
-    """Whether this CPU computes bfloat16 in hardware; elsewhere it is slower than float32."""
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def augmented(image: Tensor, target: Tensor, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 from gliomaai_training.evaluation.brain_mask import FUSED
 from gliomaai_training.evaluation.brain_mask_report import PICTURE
 from gliomaai_training.inference.model_pack import CARD, ModelPack, write_model_pack
-from gliomaai_training.networks.brain_mask import BrainMaskNet
+from gliomaai_training.networks.brain_mask import BrainMaskNetwork
 from gliomaai_training.preprocessing.brain_mask import PACK_NAME
 from gliomaai_training.preprocessing.brain_mask_grid import NETWORK_SPACING_MM
 
@@ -22,7 +22,7 @@ REQUIRED = {"simulated_dice", "tumour_inside", "reference_dice", "study", "outsi
 class BrainMaskRun:
     """What a card tells of the training."""
 
-    network: BrainMaskNet
+    network: BrainMaskNetwork
     """With the averaged weights."""
     steps: int
     minutes: float
@@ -55,7 +55,7 @@ def write_brain_mask_pack(
         "network_data_format": _data_format(),
         "gliomaai": {
             "task": "brain-mask",
-            "network": run.network.settings(),
+            "network": {"architecture": "brain_mask", **run.network.config.model_dump()},
             "spacing_mm": NETWORK_SPACING_MM,
             "trained": {"steps": run.steps, "minutes": round(run.minutes, 1), "images": run.images},
             "outwards_mm": run.outwards_mm,

@@ -6,10 +6,7 @@ from pathlib import Path
 import yaml
 
 from gliomaai_training.training.run_folder import FinishedRun
-
-RESEARCH_USE = (
-    "Research use only. Not a medical device; no diagnosis or treatment may rest on its output."
-)
+from gliomaai_training.vocabulary import NOTICE
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
     left_out = "none" if run.record.fold is None else f"fold {run.record.fold} of {config.folds}"
     parts = [
         f"# {config.name}",
-        f"**{RESEARCH_USE}**",
+        f"**{NOTICE}**",
         notes.summary,
         "## Data",
         notes.data,

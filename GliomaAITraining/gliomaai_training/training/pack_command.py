@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack")
     parser.add_argument("--name", default="segmentation")
     parser.add_argument("--version", required=True)
-    parser.add_argument("--notes", type=Path, required=True, help="YAML: data, licence, limits")
+    parser.add_argument("--notes", type=Path, required=True, help="YAML: data, limits, terms")
+    parser.add_argument("--licence", type=Path, required=True, help="the licence's full text")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"docs/{file.name}": file.read_bytes()
         for file in sorted(arguments.evaluation.glob("*.png"))
     }
-    files = {CARD: card.encode(), "LICENSE": notes.licence.encode(), **figures}
+    files = {CARD: card.encode(), "LICENSE": arguments.licence.read_bytes(), **figures}
     write_model_pack(arguments.out, metadata, finished.weights(), files)
     return 0
 

@@ -10,8 +10,8 @@ import pytest
 from gliomaai_training.cli import COMMANDS
 from gliomaai_training.cli import main as train
 from gliomaai_training.inference.model_pack import ModelPackError, load_model_pack
-from gliomaai_training.vocabulary import SEQUENCES
-from GliomaAILib import NOTICE, __version__, cli, models
+from gliomaai_training.vocabulary import NOTICE, SEQUENCES
+from GliomaAILib import __version__, cli, models
 from GliomaAILib.cli import ExitCode, main
 from GliomaAILib.models import MODELS_VARIABLE, find_model_pack, pack_folders
 from GliomaAILib.terminal import StageDisplay, timing_table

@@ -26,8 +26,8 @@ from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.simulation.config import SimulationConfig
 from gliomaai_training.simulation.patient import simulate_patient
 from gliomaai_training.simulation.writer import write_patient
-from gliomaai_training.vocabulary import SEQUENCES
-from GliomaAILib import NOTICE, __version__
+from gliomaai_training.vocabulary import NOTICE, SEQUENCES
+from GliomaAILib import __version__
 from GliomaAILib.cli import ExitCode, main
 from GliomaAILib.models import MODELS_VARIABLE, PACK_NAMES
 from GliomaAILib.output.document import schema

@@ -155,7 +155,7 @@ def test_the_rules_catch_a_violation(module: str, source: str) -> None:
         ),
         ("GliomaAILib.assessment.assess", "from GliomaAILib.intake.case import Case"),
         ("GliomaAILib.output.write", "from ..assessment.assessment import Assessment"),
-        ("GliomaAILib.output.report", "from GliomaAILib import NOTICE"),
+        ("GliomaAILib.output.report", "from GliomaAILib import __version__"),
         ("GliomaAILib.cli", "from GliomaAILib.analysis import analyze_study"),
         ("GliomaAILib.scene.volumes", "import slicer, vtk"),
         ("GliomaAILib.panels.results", "import qt, ctk\nfrom GliomaAILib.review import review"),

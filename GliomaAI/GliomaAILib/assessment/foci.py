@@ -1,11 +1,15 @@
 """Separate parts of a tumour and how far they lie from the largest one."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliomaai_training.preprocessing.geometry import Grid
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 FOCUS_MINIMUM_ML = 0.1
 """Smaller separate parts are counted in the volumes but not as foci; the largest part always is."""
@@ -38,16 +42,26 @@ def foci(region: NDArray[np.bool_], grid: Grid) -> tuple[Focus, ...]:
     volumes_ml = np.bincount(pieces.ravel())[1:] * grid.voxel_ml
     order = np.argsort(-volumes_ml, kind="stable")
     kept = [int(n) for n in order if n == order[0] or volumes_ml[n] >= FOCUS_MINIMUM_ML]
-    surfaces = [surface_ras(pieces == n + 1, grid) for n in kept]
+    boxes = ndimage.find_objects(pieces)
+    parts = [pieces[boxes[n]] == n + 1 for n in kept]
+    corners = [_corner(boxes[n]) for n in kept]
+    surfaces = [_surface(*both, grid) for both in zip(parts, corners, strict=True)]
     main = cKDTree(surfaces[0])
     return tuple(
         Focus(
             volume_ml=float(volumes_ml[n]),
-            centre_ras_mm=centre_of_mass_ras(pieces == n + 1, grid),
-            distance_to_main_mm=None if place == 0 else float(np.min(main.query(surface)[0])),
+            centre_ras_mm=tuple(_points(parts[place], corners[place], grid).mean(axis=0).tolist()),
+            distance_to_main_mm=None if place == 0 else nearest_mm(main, surfaces[place]),
         )
-        for place, (n, surface) in enumerate(zip(kept, surfaces, strict=True))
+        for place, n in enumerate(kept)
     )
+
+
+def nearest_mm(tree: "cKDTree", points: NDArray[np.float64]) -> float:
+    """The distance from the nearest of some points (n, 3) to the nearest point of a tree."""
+    # A first guess bounds the search from all the others, which then is quick.
+    guess = float(np.min(tree.query(points[::50])[0]))
+    return min(guess, float(np.min(tree.query(points, distance_upper_bound=guess)[0])))
 
 
 def centre_of_mass_ras(region: NDArray[np.bool_], grid: Grid) -> tuple[float, float, float]:
@@ -57,8 +71,27 @@ def centre_of_mass_ras(region: NDArray[np.bool_], grid: Grid) -> tuple[float, fl
 
 def points_ras(region: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
     """Centres of a region's voxels in RAS mm, shaped (n, 3)."""
-    index = np.argwhere(region)[:, ::-1]
-    return index @ grid.ijk_to_ras[:3, :3].T + grid.ijk_to_ras[:3, 3]
+    box = bounding_box(region)
+    if box is None:
+        return np.empty((0, 3))
+    return _points(region[box], _corner(box), grid)
+
+
+def _corner(box: tuple[slice, slice, slice]) -> NDArray[np.int64]:
+    return np.array([side.start for side in reversed(box)])
+
+
+def _points(part: NDArray[np.bool_], corner: NDArray[np.int64], grid: Grid) -> NDArray[np.float64]:
+    """Centres of the voxels of a part cut out at `corner` (i, j, k)."""
+    index = np.argwhere(part)[:, ::-1] + corner
+    points: NDArray[np.float64] = index @ grid.ijk_to_ras[:3, :3].T + grid.ijk_to_ras[:3, 3]
+    return points
+
+
+def _surface(part: NDArray[np.bool_], corner: NDArray[np.int64], grid: Grid) -> NDArray[np.float64]:
+    from scipy import ndimage
+
+    return _points(part & ~ndimage.binary_erosion(part), corner, grid)
 
 
 def surface_ras(region: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
@@ -68,15 +101,10 @@ def surface_ras(region: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
         region: shaped (k, j, i); voxels at the array's border count as outermost.
         grid: its geometry.
     """
-    from scipy import ndimage
-
     box = bounding_box(region)
     if box is None:
         return np.empty((0, 3))
-    inside = region[box]
-    corner = np.array([side.start for side in box])[::-1]
-    points = points_ras(inside & ~ndimage.binary_erosion(inside), grid)
-    return np.asarray(points + grid.ijk_to_ras[:3, :3] @ corner, dtype=np.float64)
+    return _surface(region[box], _corner(box), grid)
 
 
 def bounding_box(region: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:

@@ -8,7 +8,7 @@ from gliomaai_training.preprocessing.atlas import AtlasRegistration, register_to
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.vocabulary import REGIONS
-from GliomaAILib.assessment.foci import points_ras, surface_ras
+from GliomaAILib.assessment.foci import nearest_mm, points_ras, surface_ras
 from GliomaAILib.assessment.lobes import LOBES, lobe_numbers
 from GliomaAILib.assessment.measures import Location
 from GliomaAILib.assessment.midline import Midline, angle_deg, midline_of_mask
@@ -98,6 +98,5 @@ def _distances_mm(
     for name in ("WT", "TC"):
         surface = surface_ras(np.isin(labels, REGIONS[name]), grid)
         if len(surface) > 0:
-            nearest = float(np.min(tree.query(surface)[0]))
-            distances[name] = max(0.0, nearest - min(grid.spacing_mm))
+            distances[name] = max(0.0, nearest_mm(tree, surface) - min(grid.spacing_mm))
     return distances

@@ -60,6 +60,15 @@ class _Surface:
             ndimage.map_coordinates(self.distance_mm, index[:, ::-1].T, order=1, mode="nearest")
         )
 
+    def crossed(self, starts: _Floats, towards: _Floats) -> tuple[_Floats, _Floats]:
+        """Where rays (n, 3) enter and leave the map's box, mm on their way; no entry before 0."""
+        first = starts @ self.to_index[:3, :3].T + self.to_index[:3, 3]
+        step = self.to_index[:3, :3] @ towards
+        step = np.where(np.abs(step) < 1e-9, 1e-9, step)
+        last = np.array(self.distance_mm.shape[::-1]) - 1
+        ends = np.stack([-first / step, (last - first) / step])
+        return np.maximum(ends.min(axis=0).max(axis=1), 0.0), ends.max(axis=0).min(axis=1)
+
     def normals(self, points: _Floats) -> _Floats:
         """Outward unit normals at RAS points on the surface, both (n, 3)."""
         steps = 1.2 * np.eye(3)
@@ -167,10 +176,11 @@ def _trace(
     surface: _Surface, starts: _Floats, towards: _Floats
 ) -> tuple[NDArray[np.int64], _Floats, _Floats, _Floats]:
     """Rays that meet a surface: their number, how much of the pixel it covers, point, normal."""
-    travelled = np.zeros(len(starts))
+    entry, leave = surface.crossed(starts, towards)
+    travelled = entry.copy()
     nearest = np.full(len(starts), np.inf)
     place = np.zeros(len(starts))
-    alive = np.arange(len(starts))
+    alive = np.flatnonzero(entry < leave)
     for _ in range(_STEPS):
         distance = surface.at(starts[alive] + travelled[alive, None] * towards)
         closer = distance < nearest[alive]
@@ -178,7 +188,7 @@ def _trace(
         place[alive[closer]] = travelled[alive[closer]]
         # Grazing rays creep along a surface: a least step lets them pass.
         travelled[alive] += np.maximum(distance, 0.25)
-        alive = alive[(distance > _TOUCH_MM) & (travelled[alive] < 2 * _FAR_MM)]
+        alive = alive[(distance > _TOUCH_MM) & (travelled[alive] < leave[alive])]
         if len(alive) == 0:
             break
     hit = np.flatnonzero(nearest < _NEAR_MM)

@@ -130,7 +130,7 @@ def _write_summary(
     }
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     table = pd.DataFrame(
-        [(name, value) for name, value in summary.items() if name != "postprocessing"],
+        [(name, str(value)) for name, value in summary.items() if name != "postprocessing"],
         columns=["what", "value"],
     )
     (out / "summary.md").write_text(to_markdown(table), "utf-8")

@@ -64,15 +64,16 @@ class Predictor:
         """
         cut = NetworkInput.of(prepared, self._runner.stride)
         inside = self.probabilities(cut.images, cut.present, progress)
+        outside = ~cut.brain
         for label, value in enumerate(CERTAIN_BACKGROUND):
-            inside[label][~cut.brain] = value
+            inside[label][outside] = value
         grid = prepared.grid
         labels = clean_labels(most_likely(inside), grid.voxel_ml, self._postprocessing)
         entropy = cut.restore(entropy_bits(inside)[None], (0.0,))[0]
-        whole_labels = cut.restore(labels[None].astype(np.float32), (Label.BACKGROUND,))[0]
+        whole_labels = cut.restore(labels[None], (Label.BACKGROUND,))[0]
         return Prediction(
             probabilities=cut.restore(inside, CERTAIN_BACKGROUND),
-            labels=grid.image(whole_labels.astype(np.uint8)),
+            labels=grid.image(whole_labels),
             entropy=grid.image(entropy),
             engine=self._runner.engine,
             pack_name=self._pack.name,

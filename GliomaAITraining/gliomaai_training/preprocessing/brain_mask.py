@@ -22,6 +22,7 @@ from gliomaai_training.preprocessing.brain_mask_grid import (
     resampling_matrix,
 )
 from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.preprocessing.network_input import brain_box
 
 PACK_NAME = "brain-mask"
 PLAUSIBLE_ML = (900.0, 2000.0)
@@ -118,13 +119,15 @@ def coarse_volume(image: sitk.Image) -> tuple[torch.Tensor, Grid]:
     if min(image.GetSize()) < MIN_SIZE_VOXELS:
         raise ValueError(f"an image of {image.GetSize()} voxels is too small for a brain mask")
     oriented = sitk.DICOMOrient(image, "RAS")
-    array = sitk.GetArrayFromImage(oriented).astype(np.float32).transpose(2, 1, 0)
-    size, spacing = oriented.GetSize(), oriented.GetSpacing()
+    array = sitk.GetArrayFromImage(oriented).astype(np.float32, copy=False)
+    size, spacing = oriented.GetSize()[::-1], oriented.GetSpacing()[::-1]
     matrices = [
         torch.from_numpy(resampling_matrix(n, step)) for n, step in zip(size, spacing, strict=True)
     ]
-    finite = torch.from_numpy(np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0))
-    volume = normalised(apply_along_axes(finite, matrices))
+    finite = torch.from_numpy(array).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+    # Averaged as it lies in memory; only the coarse volume is turned to (X, Y, Z).
+    coarse = apply_along_axes(finite, matrices).permute(2, 1, 0).contiguous()
+    volume = normalised(coarse)
     if not bool(volume.max() > volume.min()):
         raise ValueError("the image has no signal: every voxel has the same value")
     return volume, _coarse_grid(oriented)
@@ -194,23 +197,31 @@ def _mean_logit(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     seen = np.zeros(arrays[0].shape, np.uint8)
     for array in arrays:
         sees = ~np.isnan(array)
-        total[sees] += array[sees]
+        np.add(total, array, out=total, where=sees)
         seen += sees
     return np.where(seen > 0, total / np.maximum(seen, 1), np.float32(-1))
 
 
 def cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest connected piece of a mask, with its holes filled."""
-    components = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
-    largest = sitk.RelabelComponent(components, sortByObjectSize=True) == 1
-    filled = sitk.BinaryFillhole(largest)
-    return np.asarray(sitk.GetArrayFromImage(filled), dtype=bool)
+    result = np.zeros(mask.shape, bool)
+    if not mask.any():
+        return result
+    # Labels take four bytes a voxel: only in the mask's own box, with a rim that is outside.
+    box = brain_box(mask)
+    image = sitk.GetImageFromArray(np.pad(mask[box], 1).astype(np.uint8))
+    components = sitk.ConnectedComponent(image)
+    sizes = np.bincount(sitk.GetArrayViewFromImage(components).ravel())
+    largest = components == (int(sizes[1:].argmax()) + 1)
+    filled = sitk.GetArrayViewFromImage(sitk.BinaryFillhole(largest))
+    result[box] = filled[1:-1, 1:-1, 1:-1]
+    return result
 
 
 def _dice(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    both = ~(np.isnan(one) | np.isnan(other))
-    first, second = one[both] > 0, other[both] > 0
-    total = np.count_nonzero(first) + np.count_nonzero(second)
+    """Dice of two masks by their logits, where neither is NaN."""
+    first, second = one > 0, other > 0
+    total = np.count_nonzero(first & ~np.isnan(other)) + np.count_nonzero(second & ~np.isnan(one))
     return 2 * np.count_nonzero(first & second) / total if total else 0.0
 
 
@@ -286,7 +297,9 @@ def stripped_mask(image: sitk.Image) -> sitk.Image:
     Raises:
         ValueError: every voxel is zero.
     """
-    array = np.nan_to_num(sitk.GetArrayViewFromImage(image))
-    if not np.any(array):
+    array = sitk.GetArrayViewFromImage(image)
+    signal = array != 0
+    signal &= array == array  # not where NaN
+    if not signal.any():
         raise ValueError("the image has no signal: every voxel is zero")
-    return Grid.of(image).image(cleaned(array != 0).astype(np.uint8))
+    return Grid.of(image).image(cleaned(signal).astype(np.uint8))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import SimpleITK as sitk
@@ -13,6 +13,9 @@ from gliomaai_training.vocabulary import SEQUENCES
 
 CLIP_PERCENTILES = (0.1, 99.9)
 """Intensities of the brain outside these are clipped, so that no single voxel sets the scale."""
+
+
+_Voxel = TypeVar("_Voxel", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,17 @@ class NetworkInput:
             grid_shape=brain.shape,
         )
 
-    def restore(self, array: NDArray[np.float32], fill: Sequence[float]) -> NDArray[np.float32]:
+    def restore(self, array: NDArray[_Voxel], fill: Sequence[float]) -> NDArray[_Voxel]:
         """Puts a (channel, z, y, x) array of the crop back on the whole grid.
 
         Args:
             array: on the crop's padded shape.
             fill: one value for each channel, for voxels outside the crop.
         """
-        whole = np.empty((len(array), *self.grid_shape), array.dtype)
-        whole[:] = np.reshape(fill, (-1, 1, 1, 1))
+        whole = np.zeros((len(array), *self.grid_shape), array.dtype)
+        for channel, value in zip(whole, fill, strict=True):
+            if value != 0:  # pages of zeros cost nothing until they are written
+                channel[:] = value
         depth, height, width = (part.stop - part.start for part in self.box)
         whole[(slice(None), *self.box)] = array[:, :depth, :height, :width]
         return whole

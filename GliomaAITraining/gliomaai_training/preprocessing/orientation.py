@@ -88,9 +88,7 @@ def _orientation_name(order: tuple[int, ...], upside_down: bool, backwards: bool
 
 @lru_cache(maxsize=1)
 def _template_cube() -> NDArray[np.bool_]:
-    tissue = icbm152("gm") + icbm152("wm")
-    closed = sitk.BinaryMorphologicalClosing(sitk.Cast(tissue > 0.5, sitk.sitkUInt8), [4, 4, 4])
-    return _normalised_cube(sitk.BinaryFillhole(closed))
+    return _normalised_cube(icbm152("t1") > 0)
 
 
 def _normalised_cube(brain: sitk.Image) -> NDArray[np.bool_]:

@@ -35,8 +35,15 @@ class Pose:
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """The rotation, 3x3."""
-        return np.reshape(self.transform.GetMatrix(), (3, 3))
+        """The rotation, 3x3: about y first, then x, then z, as SimpleITK's Euler transform."""
+        (cx, cy, cz), (sx, sy, sz) = np.cos(self.rotation_rad), np.sin(self.rotation_rad)
+        return np.array(
+            [
+                [cz * cy - sz * sx * sy, -sz * cx, cz * sy + sz * sx * cy],
+                [sz * cy + cz * sx * sy, cz * cx, sz * sy - cz * sx * cy],
+                [-cx * sy, sx, cx * cy],
+            ]
+        )
 
     @classmethod
     def of(cls, transform: sitk.Euler3DTransform) -> "Pose":
@@ -101,7 +108,7 @@ class Similarity:
         if not inside.any():
             return 0.0
         moving = ndimage.map_coordinates(
-            self._moving, index[inside].T, order=1, mode="nearest", prefilter=False
+            self._moving, index[:, inside], order=1, mode="nearest", prefilter=False
         ).astype(np.int64)
         pairs = self._fixed_bins[inside] * BINS + moving
         joint = np.bincount(pairs, minlength=BINS * BINS).reshape(BINS, BINS) / len(pairs)
@@ -112,14 +119,19 @@ class Similarity:
         return float(2 * information / (fixed + other) * min(1.0, 2 * inside.mean()))
 
     def _index(self, pose: Pose) -> NDArray[np.float64]:
-        """(k, j, i) of the points in the moving image."""
-        moved = pose.moved(self.points_mm)
-        index: NDArray[np.float64] = moved @ self._to_index[:3, :3].T + self._to_index[:3, 3]
-        return index[:, ::-1]
+        """k, j, i (3, n) of the points in the moving image."""
+        # One product for the whole way: this runs some thousand times in a registration.
+        matrix = self._to_index[:3, :3] @ pose.matrix
+        shift = self._to_index[:3, :3] @ (pose.centre_mm + pose.shift_mm) + self._to_index[:3, 3]
+        shift -= matrix @ pose.centre_mm
+        index: NDArray[np.float64] = matrix[::-1] @ self.points_mm.T + shift[::-1, None]
+        return index
 
     def _inside(self, index: NDArray[np.float64]) -> NDArray[np.bool_]:
-        edge = np.asarray(self._moving.shape) - 0.5
-        return np.asarray(((index > -0.5) & (index < edge)).all(axis=1))
+        inside = np.ones(index.shape[1], bool)
+        for places, length in zip(index, self._moving.shape, strict=True):
+            inside &= (places > -0.5) & (places < length - 0.5)
+        return inside
 
 
 def _scaled(values: NDArray[np.float32], sample: NDArray[np.float32]) -> NDArray[np.floating]:

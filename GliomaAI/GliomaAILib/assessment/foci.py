@@ -77,7 +77,7 @@ def points_ras(region: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
     return _points(region[box], _corner(box), grid)
 
 
-def _corner(box: tuple[slice, slice, slice]) -> NDArray[np.int64]:
+def _corner(box: tuple[slice, ...]) -> NDArray[np.int64]:
     return np.array([side.start for side in reversed(box)])
 
 

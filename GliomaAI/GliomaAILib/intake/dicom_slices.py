@@ -65,7 +65,6 @@ class SeriesFacts:
     modality: str
     sop_class: str
     origin: Origin
-    gantry_tilt_deg: float
     age_years: float | None
     sex: str | None
     identifiers: tuple[str, ...]
@@ -153,7 +152,6 @@ def _series(dataset: Dataset) -> SeriesFacts:
         modality=str(dataset.get("Modality") or ""),
         sop_class=str(dataset.get("SOPClassUID") or ""),
         origin=origin,
-        gantry_tilt_deg=_number(dataset.get("GantryDetectorTilt")) or 0.0,
         age_years=_age_years(dataset),
         sex=_sex(dataset),
         identifiers=identifiers,
@@ -242,11 +240,9 @@ def _header(datasets: Sequence[Dataset]) -> HeaderFacts:
         sequence_name=str(first("SequenceName", "PulseSequenceName") or ""),
         image_type=tuple(text.upper() for text in _texts(first("FrameType", "ImageType"))),
         scanning_sequence=_texts(first("ScanningSequence", "EchoPulseSequence")),
-        sequence_variant=_texts(first("SequenceVariant")),
         echo_time_ms=_number(first("EchoTime", "EffectiveEchoTime")),
         repetition_time_ms=_number(first("RepetitionTime")),
         inversion_time_ms=_number(inversion[0]) if inversion else None,
-        flip_angle_deg=_number(first("FlipAngle")),
         b_value=_number(first("DiffusionBValue")),
         contrast_agent=_names_contrast(first("ContrastBolusAgent", "ContrastBolusAgentSequence")),
     )

@@ -18,11 +18,9 @@ class HeaderFacts:
     sequence_name: str = ""
     image_type: tuple[str, ...] = ()
     scanning_sequence: tuple[str, ...] = ()
-    sequence_variant: tuple[str, ...] = ()
     echo_time_ms: float | None = None
     repetition_time_ms: float | None = None
     inversion_time_ms: float | None = None
-    flip_angle_deg: float | None = None
     b_value: float | None = None
     contrast_agent: bool = False
     """Whether a contrast agent is named; many scanners leave it out, so False says nothing."""

@@ -35,11 +35,6 @@ class HdBetConfig:
     timeout_s: float = 1800.0
 
 
-def is_hd_bet_installed() -> bool:
-    """Whether the program `hd-bet` is on the search path."""
-    return shutil.which(EXECUTABLE) is not None
-
-
 def hd_bet_mask(image: sitk.Image, config: HdBetConfig | None = None) -> sitk.Image:
     """The brain mask that HD-BET 2 makes of one sequence.
 

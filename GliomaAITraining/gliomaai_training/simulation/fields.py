@@ -37,11 +37,6 @@ def smooth(volume: Tensor, sigma_voxels: float) -> Tensor:
     return fine[0, 0, : shape[0], : shape[1], : shape[2]].contiguous()
 
 
-def white_noise(shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
-    """Independent standard normal values."""
-    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
-
-
 def noise(shape: tuple[int, ...], sigma_voxels: float, rng: np.random.Generator) -> Tensor:
     """A Gaussian random field (z, y, x) of zero mean and unit variance.
 

@@ -1,5 +1,6 @@
 """Stored cases, sequence dropout, sampling and augmentation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gliomaai_training.cohorts.manifest import read_manifest
 from gliomaai_training.data.augmentation import AugmentationConfig
-from gliomaai_training.data.case_store import StoredCase, load_case, store_cases
+from gliomaai_training.data.case_store import StoredCase, coarsened, load_case, store_cases
 from gliomaai_training.data.dataset import SamplingConfig, TrainingDataset, collate
 from gliomaai_training.data.sequence_dropout import draw_present
 from gliomaai_training.preprocessing.network_input import normalise
@@ -65,6 +66,24 @@ def test_images_of_different_size_are_refused(tiny_cohort: Path, tmp_path: Path)
     sitk.WriteImage(sitk.ReadImage(str(path))[2:], str(path))
     with pytest.raises(ValueError, match="t1 of case case-00 has size"):
         store_cases(read_manifest(tiny_cohort, "tiny"), tmp_path / "store")
+
+
+def test_a_coarser_case_holds_block_means_and_majorities(stored: list[StoredCase]) -> None:
+    generator = np.random.default_rng(0)
+    block = np.ones((2, 2, 2), np.uint8)
+    levels, labels = generator.integers(1, 256, (4, 3, 4, 5)), generator.integers(0, 4, (3, 4, 5))
+    images = np.stack([np.kron(level, block) for level in levels]).astype(np.uint8)
+    images[:, ::2, ::2, ::2] = 0  # one voxel of each block lies outside the brain
+    fine = replace(stored[0], images=images, labels=np.kron(labels, block).astype(np.uint8))
+    coarse = coarsened(fine, 2.0)
+    assert coarse.voxel_mm == (2.0, 2.0, 2.0)
+    assert np.array_equal(coarse.labels, labels)
+    assert np.array_equal(coarse.images, levels)
+
+
+def test_a_case_is_not_made_finer(stored: list[StoredCase]) -> None:
+    with pytest.raises(ValueError, match=r"above 0\.5"):
+        coarsened(stored[0], 0.5)
 
 
 @given(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +105,41 @@ def load_case(file: Path) -> StoredCase:
             labels=content["labels"],
             voxel_mm=(float(voxel_mm[0]), float(voxel_mm[1]), float(voxel_mm[2])),
         )
+
+
+def coarsened(case: StoredCase, voxel_mm: float) -> StoredCase:
+    """The case on coarser, cubic voxels: mean intensities, and the label most voxels have.
+
+    Means are over brain voxels only, so that the brain's edge is no darker than it was.
+
+    Args:
+        case: a stored case.
+        voxel_mm: the new voxel's edge, not below the case's own.
+
+    Raises:
+        ValueError: the case's voxels are larger already.
+    """
+    if max(case.voxel_mm) > voxel_mm:
+        raise ValueError(f"case {case.case} has voxels of {case.voxel_mm} mm, above {voxel_mm}")
+    shape = tuple(
+        max(1, round(n * own / voxel_mm))
+        for n, own in zip(case.labels.shape, case.voxel_mm, strict=True)
+    )
+    signal = _block_means(case.images > 0, shape)
+    means = _block_means(case.images, shape) / np.maximum(signal, 1e-6)
+    images = np.where(signal >= 0.5, np.clip(np.rint(means), 1, LEVELS), 0).astype(np.uint8)
+    shares = _block_means(np.stack([case.labels == label for label in Label]), shape)
+    labels = shares.argmax(axis=0).astype(np.uint8)
+    return replace(case, images=images, labels=labels, voxel_mm=(voxel_mm,) * 3)
+
+
+def _block_means(stack: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Means of a (channel, z, y, x) stack over the blocks that make up a coarser grid."""
+    from torch import from_numpy
+    from torch.nn.functional import adaptive_avg_pool3d
+
+    means = adaptive_avg_pool3d(from_numpy(stack.astype(np.float32)), shape)
+    return np.asarray(means.numpy())
 
 
 def _write(case: StoredCase, file: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from gliomaai_training.data.augmentation import AugmentationConfig
 
@@ -26,11 +26,16 @@ class CohortConfig(_Frozen):
 
 
 class PhaseConfig(_Frozen):
-    """A stretch of training with one crop size."""
+    """A stretch of training with one field of view and one voxel size."""
 
     steps: PositiveInt
     crop: tuple[int, int, int] | None = None
     """Voxels along z, y, x; null is the whole brain, as at inference."""
+    voxel_mm: PositiveFloat | None = None
+    """Cases are coarsened to voxels of this size, which makes whole brains cheap to learn from;
+    null leaves them as they are, as at inference."""
+    keep_all: float = Field(0.5, ge=0, le=1)
+    """Probability that a sample shows every sequence; else all proper subsets are as likely."""
 
 
 class OptimiserConfig(_Frozen):
@@ -55,7 +60,6 @@ class FitConfig(_Frozen):
     seed: int = 1
     batch_size: PositiveInt = 1
     """On each process."""
-    keep_all: float = 0.5
     tumour_centred: float = 0.6
     deep_supervision: float = 0.4
     """Weight of the coarse output's loss."""

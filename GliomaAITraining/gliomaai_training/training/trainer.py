@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from gliomaai_training.data.case_store import StoredCase
+from gliomaai_training.data.case_store import StoredCase, coarsened
 from gliomaai_training.data.dataset import Sample, SamplingConfig, TrainingDataset, collate
 from gliomaai_training.evaluation.segmentation_metrics import dice
 from gliomaai_training.inference.config import EngineConfig
@@ -26,7 +26,7 @@ from gliomaai_training.losses.segmentation import segmentation_loss
 from gliomaai_training.networks.build import build_network
 from gliomaai_training.networks.segmentation import SegmentationNetwork
 from gliomaai_training.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from gliomaai_training.training.config import FitConfig, OptimiserConfig
+from gliomaai_training.training.config import FitConfig, OptimiserConfig, PhaseConfig
 from gliomaai_training.training.distributed import Processes, reduced_precision
 from gliomaai_training.vocabulary import REGIONS
 
@@ -98,10 +98,13 @@ class Trainer:
         first_of_phase = 0
         for phase in self._config.phases:
             done = max(0, self._step - first_of_phase)
+            if done >= phase.steps:
+                first_of_phase += phase.steps
+                continue
             dataset = TrainingDataset(
-                self._cases.training,
+                self._cases_of(phase),
                 self._cases.weights,
-                self._sampling(phase.crop),
+                self._sampling(phase),
                 self._config.augmentation,
             )
             positions = [
@@ -120,10 +123,18 @@ class Trainer:
             )
             first_of_phase += phase.steps
 
-    def _sampling(self, crop: tuple[int, int, int] | None) -> SamplingConfig:
-        config = self._config
+    def _cases_of(self, phase: PhaseConfig) -> Sequence[StoredCase]:
+        if phase.voxel_mm is None:
+            return self._cases.training
+        return [coarsened(case, phase.voxel_mm) for case in self._cases.training]
+
+    def _sampling(self, phase: PhaseConfig) -> SamplingConfig:
         return SamplingConfig(
-            crop, self._network.stride, config.keep_all, config.tumour_centred, config.seed
+            crop=phase.crop,
+            multiple=self._network.stride,
+            keep_all=phase.keep_all,
+            tumour_centred=self._config.tumour_centred,
+            seed=self._config.seed,
         )
 
     def _train_step(self, sample: Sample) -> float:

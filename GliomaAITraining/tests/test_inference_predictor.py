@@ -164,6 +164,32 @@ def test_tiles_equal_the_whole_where_the_network_is_local(volume: NDArray[np.flo
     )
 
 
+@pytest.mark.parametrize("voxel_mm", [1.5, 2.0, 2.3])
+@pytest.mark.parametrize("size", [(40, 44, 48), (41, 43, 47)])
+def test_a_network_of_coarser_voxels_answers_in_the_same_place(
+    voxel_mm: float, size: tuple[int, int, int]
+) -> None:
+    class Bright(LocalEngine):
+        def logits(
+            self, images: NDArray[np.float32], present: NDArray[np.bool_]
+        ) -> NDArray[np.float32]:
+            assert images.shape[1:] < size
+            above = images[0] - (images[0].max() + images[0].min()) / 2
+            nowhere = np.full_like(above, -9)
+            return np.stack([-above, nowhere, above, nowhere])
+
+    place = np.indices(size)
+    ball = sum((axis - at) ** 2 for axis, at in zip(place, (14, 25, 30), strict=True)) < 9**2
+    images = np.tile(np.where(ball, 2.0, -1.0).astype(np.float32), (4, 1, 1, 1))
+    found = NetworkRunner(lambda _: Bright(), CPU, voxel_mm).probabilities(images, ALL)
+    assert found.shape == (4, *size)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+    mask = found.argmax(axis=0) == Label.ED
+    shift = np.argwhere(mask).mean(axis=0) - np.argwhere(ball).mean(axis=0)
+    assert np.abs(shift).max() < 0.25  # mm; half a coarse voxel is .75 or more
+    assert 2 * (mask & ball).sum() / (mask.sum() + ball.sum()) > 0.9
+
+
 def test_empty_tiles_are_background_and_cost_nothing(volume: NDArray[np.float32]) -> None:
     seen: list[bool] = []
 
@@ -286,6 +312,8 @@ def test_wrong_arrays_are_refused(
         ({"task": "brain_mask"}, "'brain_mask', not for segmentation"),
         ({"calibration": {"temperature": 0.0}}, "temperature 0.0"),
         ({"calibration": {"temperature": "warm"}}, "warm"),
+        ({"voxel_mm": 0.5}, "voxel_mm 0.5"),
+        ({"voxel_mm": "coarse"}, "coarse"),
         ({"postprocessing": {"minimum_et": 1.0}}, "minimum_et"),
         ({"postprocessing": {"minimum_et_ml": -1.0}}, "-1.0"),
     ],

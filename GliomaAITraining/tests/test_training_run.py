@@ -30,6 +30,7 @@ CONFIG = {
         "transformer_heads": 2,
     },
     "cohorts": [{"name": "tiny", "table": "cohort/cohort.csv"}],
+    "voxel_mm": 1.25,
     "phases": [{"steps": 3, "voxel_mm": 1.5, "keep_all": 1.0}, {"steps": 2, "crop": [16, 16, 16]}],
     "folds": 2,
     "validation_patients": 1,

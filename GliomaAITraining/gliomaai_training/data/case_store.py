@@ -10,7 +10,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from gliomaai_training.cohorts.manifest import CaseFiles
+from gliomaai_training.preprocessing.coarsening import block_means, coarser_shape, mean_signal
 from gliomaai_training.preprocessing.network_input import brain_box, normalise
+from gliomaai_training.preprocessing.resampling import NATIVE_SPACING_TOLERANCE_MM
 from gliomaai_training.vocabulary import SEQUENCES, Label
 
 LEVELS = 255
@@ -110,36 +112,20 @@ def load_case(file: Path) -> StoredCase:
 def coarsened(case: StoredCase, voxel_mm: float) -> StoredCase:
     """The case on coarser, cubic voxels: mean intensities, and the label most voxels have.
 
-    Means are over brain voxels only, so that the brain's edge is no darker than it was.
-
     Args:
         case: a stored case.
-        voxel_mm: the new voxel's edge, not below the case's own.
+        voxel_mm: the new voxel's edge; the case's own gives the case itself.
 
     Raises:
-        ValueError: the case's voxels are larger already.
+        ValueError: the case's voxels are larger.
     """
-    if max(case.voxel_mm) > voxel_mm:
-        raise ValueError(f"case {case.case} has voxels of {case.voxel_mm} mm, above {voxel_mm}")
-    shape = tuple(
-        max(1, round(n * own / voxel_mm))
-        for n, own in zip(case.labels.shape, case.voxel_mm, strict=True)
-    )
-    signal = _block_means(case.images > 0, shape)
-    means = _block_means(case.images, shape) / np.maximum(signal, 1e-6)
-    images = np.where(signal >= 0.5, np.clip(np.rint(means), 1, LEVELS), 0).astype(np.uint8)
-    shares = _block_means(np.stack([case.labels == label for label in Label]), shape)
+    if np.allclose(case.voxel_mm, voxel_mm, atol=NATIVE_SPACING_TOLERANCE_MM):
+        return case
+    shape = coarser_shape(case.labels.shape, case.voxel_mm, voxel_mm)
+    images = np.rint(mean_signal(case.images, shape)).astype(np.uint8)
+    shares = block_means(np.stack([case.labels == label for label in Label]), shape)
     labels = shares.argmax(axis=0).astype(np.uint8)
     return replace(case, images=images, labels=labels, voxel_mm=(voxel_mm,) * 3)
-
-
-def _block_means(stack: NDArray[np.generic], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Means of a (channel, z, y, x) stack over the blocks that make up a coarser grid."""
-    from torch import from_numpy
-    from torch.nn.functional import adaptive_avg_pool3d
-
-    means = adaptive_avg_pool3d(from_numpy(stack.astype(np.float32)), shape)
-    return np.asarray(means.numpy())
 
 
 def _write(case: StoredCase, file: Path) -> None:

@@ -3,6 +3,8 @@
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,16 +81,27 @@ def _evaluate_run(
     stored = store_cases(files, arguments.store)
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
     generator = np.random.default_rng(BOOTSTRAP_SEED)
-    settings = {"task": "segmentation", "network": run.record.config.network}
-    with tempfile.TemporaryDirectory() as scratch:
-        metadata = {"name": "evaluated", "version": "0", "gliomaai": settings}
-        pack = write_model_pack(Path(scratch) / "pack", metadata, run.weights(), {CARD: b""})
-        config = EngineConfig(device=arguments.device, flips=arguments.flips)
-        predictor = Predictor(pack, config)
+    config = EngineConfig(device=arguments.device, flips=arguments.flips)
+    with run_predictor(run, config) as predictor:
         return [
             evaluate_case(predictor, load_case(file), subsets, postprocessing, generator)
             for file in tqdm(stored, desc=run.folder.name, unit="case")
         ]
+
+
+@contextmanager
+def run_predictor(run: "FinishedRun", config: EngineConfig) -> Iterator[Predictor]:
+    """A predictor of a run's averaged weights, uncalibrated, as if they were packed."""
+    trained = run.record.config
+    settings = {
+        "task": "segmentation",
+        "network": trained.network,
+        "voxel_mm": trained.voxel_mm,
+    }
+    metadata = {"name": "evaluated", "version": "0", "gliomaai": settings}
+    with tempfile.TemporaryDirectory() as scratch:
+        pack = write_model_pack(Path(scratch) / "pack", metadata, run.weights(), {CARD: b""})
+        yield Predictor(pack, config)
 
 
 def held_out_files(run: "FinishedRun", data: Path) -> list[CaseFiles]:

@@ -1,6 +1,7 @@
 """The one predictor: from a prepared study to label probabilities, labels and uncertainty."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gliomaai_training.inference.prediction import Prediction
 from gliomaai_training.inference.runner import NetworkRunner
 from gliomaai_training.preprocessing.network_input import NetworkInput
 from gliomaai_training.preprocessing.prepared import Prepared
+from gliomaai_training.preprocessing.resampling import COMMON_SPACING_MM
 from gliomaai_training.progress import Progress, silent
 from gliomaai_training.vocabulary import Label
 
@@ -29,8 +31,9 @@ CERTAIN_BACKGROUND = (1.0, 0.0, 0.0, 0.0)
 class Predictor:
     """Segments prepared studies with one model pack.
 
-    The pack's settings used here: `task` (must be `segmentation`), `network`,
-    `calibration.temperature` (default 1) and `postprocessing` (fields of `PostprocessingConfig`).
+    The pack's settings used here: `task` (must be `segmentation`), `network`, `voxel_mm` (what the
+    network was trained on, default 1), `calibration.temperature` (default 1) and `postprocessing`
+    (fields of `PostprocessingConfig`).
     """
 
     def __init__(self, pack: ModelPack, config: EngineConfig = AUTOMATIC) -> None:
@@ -46,8 +49,8 @@ class Predictor:
             )
         self._pack = pack
         self._config = config
-        self._temperature, self._postprocessing = _settings(pack)
-        self._runner = NetworkRunner(self._open_engine, config)
+        self._settings = _Settings.of(pack)
+        self._runner = NetworkRunner(self._open_engine, config, self._settings.voxel_mm)
 
     @property
     def engine(self) -> str:
@@ -68,7 +71,7 @@ class Predictor:
         for label, value in enumerate(CERTAIN_BACKGROUND):
             inside[label][outside] = value
         grid = prepared.grid
-        labels = clean_labels(most_likely(inside), grid.voxel_ml, self._postprocessing)
+        labels = clean_labels(most_likely(inside), grid.voxel_ml, self._settings.postprocessing)
         entropy = cut.restore(entropy_bits(inside)[None], (0.0,))[0]
         whole_labels = cut.restore(labels[None], (Label.BACKGROUND,))[0]
         return Prediction(
@@ -90,7 +93,7 @@ class Predictor:
 
         Any size will do. See `NetworkRunner.probabilities` for arguments and errors.
         """
-        return self._runner.probabilities(images, present, self._temperature, progress)
+        return self._runner.probabilities(images, present, self._settings.temperature, progress)
 
     def _open_engine(self, choice: EngineChoice) -> Engine:
         from gliomaai_training.networks.build import build_network
@@ -100,15 +103,32 @@ class Predictor:
         return open_engine(network, choice, self._config.threads)
 
 
-def _settings(pack: ModelPack) -> tuple[float, PostprocessingConfig]:
-    calibration: Mapping[str, Any] = pack.settings.get("calibration", {})
-    try:
-        temperature = float(calibration.get("temperature", 1.0))
-        postprocessing = PostprocessingConfig(**pack.settings.get("postprocessing", {}))
-    except (TypeError, ValueError) as error:
-        raise ModelPackError(
-            f"the settings of model pack {pack.name} are wrong: {error}"
-        ) from error
-    if not temperature > 0:
-        raise ModelPackError(f"model pack {pack.name} has temperature {temperature}, not above 0")
-    return temperature, postprocessing
+@dataclass(frozen=True)
+class _Settings:
+    voxel_mm: float
+    temperature: float
+    postprocessing: PostprocessingConfig
+
+    @classmethod
+    def of(cls, pack: ModelPack) -> "_Settings":
+        calibration: Mapping[str, Any] = pack.settings.get("calibration", {})
+        try:
+            settings = cls(
+                voxel_mm=float(pack.settings.get("voxel_mm", COMMON_SPACING_MM)),
+                temperature=float(calibration.get("temperature", 1.0)),
+                postprocessing=PostprocessingConfig(**pack.settings.get("postprocessing", {})),
+            )
+        except (TypeError, ValueError) as error:
+            raise ModelPackError(
+                f"the settings of model pack {pack.name} are wrong: {error}"
+            ) from error
+        if not settings.temperature > 0:
+            raise ModelPackError(
+                f"model pack {pack.name} has temperature {settings.temperature}, not above 0"
+            )
+        if not settings.voxel_mm >= COMMON_SPACING_MM:
+            raise ModelPackError(
+                f"model pack {pack.name} has voxel_mm {settings.voxel_mm}, "
+                f"below {COMMON_SPACING_MM}"
+            )
+        return settings

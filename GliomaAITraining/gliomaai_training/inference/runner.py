@@ -16,7 +16,9 @@ from gliomaai_training.inference.engines import (
     is_out_of_memory,
 )
 from gliomaai_training.inference.postprocessing import softmax
+from gliomaai_training.preprocessing.coarsening import coarsened_input, refined
 from gliomaai_training.preprocessing.network_input import pad_to_multiple
+from gliomaai_training.preprocessing.resampling import COMMON_SPACING_MM
 from gliomaai_training.progress import Progress, silent
 from gliomaai_training.vocabulary import SEQUENCES, Label
 
@@ -39,18 +41,26 @@ class NetworkRunner:
     tiles, then on the CPU: GPU, GPU in tiles gathered on the CPU, CPU, CPU in tiles.
     """
 
-    def __init__(self, open_engine: Callable[[EngineChoice], Engine], config: EngineConfig) -> None:
+    def __init__(
+        self,
+        open_engine: Callable[[EngineChoice], Engine],
+        config: EngineConfig,
+        voxel_mm: float = COMMON_SPACING_MM,
+    ) -> None:
         """Settles the engine but does not open it.
 
         Args:
             open_engine: makes the network ready to run with an engine of that kind.
             config: what the user chose.
+            voxel_mm: edge of the voxels that the network was trained on; volumes come on 1 mm
+                voxels, are coarsened for it, and its probabilities are brought back.
 
         Raises:
             ValueError: an engine or device was asked for that this machine lacks.
         """
         self._open_engine = open_engine
         self._config = config
+        self._voxel_mm = voxel_mm
         self._choice = choose_engine(config)
         self._engines: dict[EngineChoice, Engine] = {}
         self._last = self._choice.name
@@ -63,7 +73,7 @@ class NetworkRunner:
     @property
     def stride(self) -> int:
         """Volumes whose sizes are multiples of this need no padding."""
-        return self._engine(self._choice).stride
+        return round(self._engine(self._choice).stride * self._voxel_mm)
 
     def probabilities(
         self,
@@ -75,8 +85,9 @@ class NetworkRunner:
         """Label probabilities of a volume.
 
         Args:
-            images: normalised intensities (4, z, y, x), sequences in `vocabulary.SEQUENCES` order,
-                x from right to left; what an absent sequence holds does not matter.
+            images: normalised intensities (4, z, y, x) on 1 mm voxels, sequences in
+                `vocabulary.SEQUENCES` order, x from right to left; what an absent sequence holds
+                does not matter.
             present: (4,), which sequences there are.
             temperature: the logits are divided by it (Guo et al. 2017).
             progress: called before every pass or tile; cancels by raising.
@@ -91,6 +102,17 @@ class NetworkRunner:
         _check(images, present)
         if not present.all():
             images = np.where(present[:, None, None, None], images, np.float32(0))
+        read = coarsened_input(images, self._voxel_mm)
+        result = self._first_that_fits(read, present, temperature, progress)
+        return refined(result, images.shape[1:])
+
+    def _first_that_fits(
+        self,
+        images: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        temperature: float,
+        progress: Progress,
+    ) -> NDArray[np.float32]:
         for choice, in_tiles in self._attempts(images[0].size):
             try:
                 return self._run(choice, in_tiles, images, present, temperature, progress)

@@ -37,6 +37,7 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
     config = run.record.config
     phases = "; ".join(
         f"{phase.steps} steps on {'whole brains' if phase.crop is None else f'crops {phase.crop}'}"
+        f" of {phase.voxel_mm or config.voxel_mm:g} mm voxels"
         for phase in config.phases
     )
     left_out = "none" if run.record.fold is None else f"fold {run.record.fold} of {config.folds}"

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         "gliomaai": {
             "task": "segmentation",
             "network": config.network,
+            "voxel_mm": config.voxel_mm,
             "calibration": {"temperature": summary["temperature"]},
             "postprocessing": summary["postprocessing"],
         },

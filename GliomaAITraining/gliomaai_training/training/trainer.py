@@ -124,9 +124,8 @@ class Trainer:
             first_of_phase += phase.steps
 
     def _cases_of(self, phase: PhaseConfig) -> Sequence[StoredCase]:
-        if phase.voxel_mm is None:
-            return self._cases.training
-        return [coarsened(case, phase.voxel_mm) for case in self._cases.training]
+        voxel_mm = phase.voxel_mm or self._config.voxel_mm
+        return [coarsened(case, voxel_mm) for case in self._cases.training]
 
     def _sampling(self, phase: PhaseConfig) -> SamplingConfig:
         return SamplingConfig(
@@ -158,7 +157,8 @@ class Trainer:
 
     def _validate(self) -> dict[str, float]:
         """Mean Dice by region over the validation cases, whole brains, averaged weights."""
-        runner = NetworkRunner(self._open_average, EngineConfig(engine="torch"))
+        engine = EngineConfig(engine="torch")
+        runner = NetworkRunner(self._open_average, engine, self._config.voxel_mm)
         scores: dict[str, list[float]] = {region: [] for region in REGIONS}
         for case in self._cases.validation:
             predicted = most_likely(runner.probabilities(case.normalised(), case.present))

@@ -2,6 +2,7 @@
 
 import json
 import queue
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from gliomaai_training.cli import main
 from gliomaai_training.inference.model_pack import CARD, load_model_pack
@@ -26,10 +28,12 @@ from gliomaai_training.training.brain_mask import (
     PADDING_WEIGHT,
     BrainMaskTraining,
     augmented,
+    common_shape,
     load_finished,
     load_state,
     mask_loss,
     new_state,
+    similar_pair,
     train_brain_mask,
     vertex_weight,
 )
@@ -143,11 +147,28 @@ def test_augmentation_pads_to_the_network_with_little_weight() -> None:
     target = (image > 0.5).float()
     for seed in range(20):
         draw = Draw(torch.Generator().manual_seed(seed))
-        padded, answer, weight = augmented(image, target, draw)
-        assert padded.shape == answer.shape == weight.shape
-        assert all(size % 8 == 0 for size in padded.shape)
+        shape = common_shape([image.shape, (9, 20, 30)], draw)
+        assert all(size % 8 == 0 for size in shape)
+        assert all(size >= least for size, least in zip(shape, (16, 24, 32), strict=True))
+        padded, answer, weight = augmented(image, target, shape, draw)
+        assert padded.shape == answer.shape == weight.shape == shape
         assert int((weight > PADDING_WEIGHT).sum()) == image.numel()
         assert float(answer.sum()) == float(target.sum())
+
+
+def test_pairs_are_of_similar_size_and_two_samples() -> None:
+    def sample(length: int) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+        return np.full((length, 8, 8), length, np.float16), np.zeros((length, 8, 8), np.float16)
+
+    buffer = deque(sample(length) for length in (16, 17, 18, 40, 41, 42))
+    draw = Draw(torch.Generator().manual_seed(0))
+    pairs = [[int(image.shape[0]) for image, _ in similar_pair(buffer, draw)] for _ in range(200)]
+    assert all(first != second for first, second in pairs)
+    assert {first for first, _ in pairs} == {16, 17, 18, 40, 41, 42}
+    near = sum(abs(first - second) <= 2 for first, second in pairs)
+    assert near > 180  # two random ones would be near in 2 of 5
+    alone = similar_pair(deque([sample(16)]), draw)
+    assert [image.shape[0] for image, _ in alone] == [16, 16]
 
 
 def test_vertex_weighs_more() -> None:

@@ -12,7 +12,7 @@ from gliomaai_training.inference.postprocessing import (
     PostprocessingConfig,
     clean_labels,
     entropy_bits,
-    most_likely,
+    nested_labels,
     softmax,
 )
 from gliomaai_training.vocabulary import Label
@@ -41,8 +41,22 @@ def test_entropy_is_scipys_and_at_most_two_bits(logits: NDArray[np.float32]) -> 
 
 
 @given(LOGITS)
-def test_most_likely_is_argmax(logits: NDArray[np.float32]) -> None:
-    np.testing.assert_array_equal(most_likely(logits), logits.argmax(axis=0))
+def test_each_region_is_where_it_is_likelier_than_what_surrounds_it(
+    logits: NDArray[np.float32],
+) -> None:
+    background, necrosis, oedema, enhancing = p = softmax(logits)
+    labels = nested_labels(p)
+    whole = necrosis + oedema + enhancing > background
+    core = whole & (necrosis + enhancing > oedema)
+    np.testing.assert_array_equal(labels > 0, whole)
+    np.testing.assert_array_equal(np.isin(labels, (Label.NCR, Label.ET)), core)
+    np.testing.assert_array_equal(labels == Label.ET, core & (enhancing > necrosis))
+
+
+def test_a_tumour_of_uncertain_kind_is_still_tumour() -> None:
+    divided = np.array([0.4, 0.19, 0.2, 0.21], np.float32).reshape(4, 1, 1, 1)
+    assert divided.argmax() == Label.BACKGROUND
+    assert nested_labels(divided).item() == Label.ET
 
 
 def test_certain_and_uniform_voxels() -> None:

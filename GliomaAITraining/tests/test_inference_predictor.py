@@ -14,6 +14,7 @@ from gliomaai_training.inference import runner as runner_module
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.engines import Engine, EngineChoice, TorchEngine
 from gliomaai_training.inference.model_pack import ModelPack, ModelPackError, write_model_pack
+from gliomaai_training.inference.postprocessing import nested_labels
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.inference.runner import NetworkRunner
 from gliomaai_training.networks.build import build_network
@@ -87,7 +88,7 @@ def test_prediction_lies_on_the_prepared_grid_and_stays_inside_the_brain(pack: M
     for image in (prediction.labels, prediction.entropy):
         assert Grid.of(image) == prepared.grid
     labels = sitk.GetArrayFromImage(prediction.labels)
-    np.testing.assert_array_equal(labels, probabilities.argmax(axis=0))
+    np.testing.assert_array_equal(labels, nested_labels(probabilities))
     assert labels[brain].any()  # an untrained network finds something: the test sees real output
     entropy = sitk.GetArrayFromImage(prediction.entropy)
     assert (entropy[~brain] == 0).all()

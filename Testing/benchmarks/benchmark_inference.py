@@ -28,7 +28,7 @@ from gliomaai_training.evaluation.segmentation_metrics import dice
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.engines import has_amx_bf16, has_openvino
 from gliomaai_training.inference.model_pack import ModelPack, load_model_pack, write_model_pack
-from gliomaai_training.inference.postprocessing import entropy_bits, most_likely, softmax
+from gliomaai_training.inference.postprocessing import entropy_bits, nested_labels, softmax
 from gliomaai_training.preprocessing.coarsening import (
     coarsened_input,
     coarser_shape,
@@ -215,7 +215,7 @@ def _sliding_window(pack: ModelPack, study: Any, voxel_mm: float) -> tuple[Run, 
     def run() -> tuple[Any, int]:
         with torch.inference_mode():
             logits = windows(images, lambda window: network(window, present))
-        labels = most_likely(refined(logits[0].numpy(), fine.shape[1:]))
+        labels = nested_labels(refined(softmax(logits[0].numpy()), fine.shape[1:]))
         return np.where(brain, labels, 0).astype(np.uint8), images[0, 0].numel()
 
     return run, {}
@@ -253,7 +253,7 @@ def _engine(
         clock = timed("network", clock)
         probabilities = refined(softmax(logits), cut.brain.shape)
         clock = timed("probabilities", clock)
-        labels = np.where(cut.brain, most_likely(probabilities), 0)
+        labels = np.where(cut.brain, nested_labels(probabilities), 0)
         clock = timed("labels", clock)
         entropy_bits(probabilities)
         clock = timed("entropy", clock)

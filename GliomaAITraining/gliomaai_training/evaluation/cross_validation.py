@@ -19,7 +19,7 @@ from gliomaai_training.evaluation.tables import result_rows
 from gliomaai_training.inference.postprocessing import (
     PostprocessingConfig,
     clean_labels,
-    most_likely,
+    nested_labels,
     softmax,
 )
 from gliomaai_training.inference.predictor import Predictor
@@ -71,7 +71,7 @@ def evaluate_case(
             sampled = sample_voxels(
                 probabilities, case.labels, brain, CALIBRATION_VOXELS, generator
             )
-        labels = clean_labels(most_likely(probabilities), voxel_ml, postprocessing)
+        labels = clean_labels(nested_labels(probabilities), voxel_ml, postprocessing)
         scores = case_scores(labels, case.labels, case.voxel_mm)
         rows += result_rows(case.patient, case.case, subset, scores)
         progress(case.case, (position + 1) / len(subsets))

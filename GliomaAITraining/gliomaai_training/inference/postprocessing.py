@@ -55,14 +55,20 @@ def entropy_bits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(entropy, 0)
 
 
-def most_likely(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The label (z, y, x) of the highest probability (labels, z, y, x); ties go to the lower."""
+def nested_labels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Labels (z, y, x) from probabilities (labels, z, y, x), decided from the outside inwards.
+
+    A voxel is tumour when that is likelier than background; a tumour voxel is core (NCR or ET) when
+    that is likelier than ED; a core voxel is ET when that is likelier than NCR. The one likeliest
+    label would be another rule: it calls a voxel background as soon as tumour's probability, though
+    the larger, is divided between labels, and so draws regions too small. Ties go outwards.
+    """
+    necrosis, oedema, enhancing = probabilities[1:]
     labels = np.zeros(probabilities.shape[1:], np.uint8)
-    highest = probabilities[0].copy()
-    for value in range(1, probabilities.shape[0]):
-        above = probabilities[value] > highest
-        labels[above] = value
-        np.maximum(highest, probabilities[value], out=highest)
+    tumour = np.nonzero(necrosis + oedema + enhancing > probabilities[0])
+    necrosis, oedema, enhancing = (part[tumour] for part in (necrosis, oedema, enhancing))
+    core = np.where(enhancing > necrosis, np.uint8(Label.ET), np.uint8(Label.NCR))
+    labels[tumour] = np.where(necrosis + enhancing > oedema, core, np.uint8(Label.ED))
     return labels
 
 

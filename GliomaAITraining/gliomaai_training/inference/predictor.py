@@ -14,7 +14,7 @@ from gliomaai_training.inference.postprocessing import (
     PostprocessingConfig,
     clean_labels,
     entropy_bits,
-    most_likely,
+    nested_labels,
 )
 from gliomaai_training.inference.prediction import Prediction
 from gliomaai_training.inference.runner import NetworkRunner
@@ -71,7 +71,7 @@ class Predictor:
         for label, value in enumerate(CERTAIN_BACKGROUND):
             inside[label][outside] = value
         grid = prepared.grid
-        labels = clean_labels(most_likely(inside), grid.voxel_ml, self._settings.postprocessing)
+        labels = clean_labels(nested_labels(inside), grid.voxel_ml, self._settings.postprocessing)
         entropy = cut.restore(entropy_bits(inside)[None], (0.0,))[0]
         whole_labels = cut.restore(labels[None], (Label.BACKGROUND,))[0]
         return Prediction(

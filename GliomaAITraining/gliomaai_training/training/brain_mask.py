@@ -12,7 +12,7 @@ import os
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from gliomaai_training.training.brain_mask_pack import BrainMaskRun
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 CONTRASTS_PER_HEAD = 3
+PAIR_CANDIDATES = 8
 PADDING_WEIGHT = 0.02
 """Voxels outside the field of view count this much: the network must only not go wild there."""
 VERTEX_WEIGHT = 2.0
@@ -213,22 +214,46 @@ def _step(
     config: BrainMaskTraining, state: TrainingState, buffer: "deque[_Arrays]", done: float
 ) -> float:
     draw = Draw(state.generator)
-    image, target = buffer[draw.integer(0, len(buffer) - 1)]
-    batch = augmented(torch.from_numpy(image).float(), torch.from_numpy(target).float(), draw)
+    pair = similar_pair(buffer, draw)
+    shape = common_shape([image.shape for image, _ in pair], draw)
+    batch = [augmented(image, target, shape, draw) for image, target in pair]
+    images, targets, weights = (torch.stack(parts) for parts in zip(*batch, strict=True))
     for group in state.optimizer.param_groups:
         warm = min(1.0, (state.step + 1) / 100)
         group["lr"] = config.learning_rate * warm * (0.01 + 0.495 * (1 + math.cos(math.pi * done)))
-    inputs = batch[0][None, None].contiguous(memory_format=torch.channels_last_3d)
+    inputs = images[:, None].contiguous(memory_format=torch.channels_last_3d)
     with torch.autocast("cpu", torch.bfloat16, enabled=has_amx_bf16()):
-        logits = state.net(inputs)
-    loss = mask_loss(logits[0, 0].float(), batch[1], batch[2])
+        logits = state.net(inputs)[:, 0].float()
+    loss = torch.stack([mask_loss(*one) for one in zip(logits, targets, weights, strict=True)])
     state.optimizer.zero_grad()
-    loss.backward()
+    loss.mean().backward()
     torch.nn.utils.clip_grad_norm_(state.net.parameters(), 1.0)
     state.optimizer.step()
     state.step += 1
     _average(state)
-    return float(loss.detach())
+    return float(loss.detach().mean())
+
+
+def similar_pair(buffer: "deque[_Arrays]", draw: Draw) -> list[tuple[Tensor, Tensor]]:
+    """Two samples of nearly one size: a random one, and the nearest of a few others.
+
+    Two, because PyTorch's fast CPU convolutions refuse small feature maps of a single sample.
+    """
+    first = draw.integer(0, len(buffer) - 1)
+    others = [index for index in range(len(buffer)) if index != first] or [first]
+    drawn = [others[draw.integer(0, len(others) - 1)] for _ in range(PAIR_CANDIDATES)]
+    size = np.asarray(buffer[first][0].shape)
+    second = min(drawn, key=lambda index: int(np.abs(buffer[index][0].shape - size).sum()))
+    return [
+        (torch.from_numpy(image).float(), torch.from_numpy(target).float())
+        for image, target in (buffer[first], buffer[second])
+    ]
+
+
+def common_shape(shapes: Sequence[tuple[int, ...]], draw: Draw) -> tuple[int, ...]:
+    """The smallest size that holds all and that the network takes, now and then a step larger."""
+    largest = np.max(np.asarray(shapes), axis=0)
+    return tuple(padded_size(int(size)) + (8 if draw.chance(0.1) else 0) for size in largest)
 
 
 def _average(state: TrainingState) -> None:
@@ -239,8 +264,10 @@ def _average(state: TrainingState) -> None:
             average.lerp_(current, rate)
 
 
-def augmented(image: Tensor, target: Tensor, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
-    """Mirrors, re-maps intensities and pads to a size that the network takes.
+def augmented(
+    image: Tensor, target: Tensor, shape: tuple[int, ...], draw: Draw
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mirrors, re-maps intensities and pads to `shape`.
 
     Returns:
         image, target and weight, one shape; padding has hardly any weight, the vertex more.
@@ -251,8 +278,8 @@ def augmented(image: Tensor, target: Tensor, draw: Draw) -> tuple[Tensor, Tensor
         image = normalised(random_curve(image, draw))
     weight = vertex_weight(target)
     pads: list[int] = []
-    for size in reversed(image.shape):
-        spare = padded_size(size) - size + (8 if draw.chance(0.1) else 0)
+    for size, wanted in zip(reversed(image.shape), reversed(shape), strict=True):
+        spare = wanted - size
         before = spare // 2 if draw.chance(0.7) else draw.integer(0, spare)
         pads += [before, spare - before]
     padded = [F.pad(volume, pads) for volume in (image, target)]

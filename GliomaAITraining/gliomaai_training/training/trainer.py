@@ -20,7 +20,7 @@ from gliomaai_training.data.dataset import Sample, SamplingConfig, TrainingDatas
 from gliomaai_training.evaluation.segmentation_metrics import dice
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.engines import EngineChoice, TorchEngine, channels_last
-from gliomaai_training.inference.postprocessing import most_likely
+from gliomaai_training.inference.postprocessing import nested_labels
 from gliomaai_training.inference.runner import NetworkRunner
 from gliomaai_training.losses.segmentation import segmentation_loss
 from gliomaai_training.networks.build import build_network
@@ -161,7 +161,7 @@ class Trainer:
         runner = NetworkRunner(self._open_average, engine, self._config.voxel_mm)
         scores: dict[str, list[float]] = {region: [] for region in REGIONS}
         for case in self._cases.validation:
-            predicted = most_likely(runner.probabilities(case.normalised(), case.present))
+            predicted = nested_labels(runner.probabilities(case.normalised(), case.present))
             for region, labels in REGIONS.items():
                 truth = np.isin(case.labels, labels)
                 scores[region].append(dice(np.isin(predicted, labels), truth))

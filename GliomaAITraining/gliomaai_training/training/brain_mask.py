@@ -333,8 +333,20 @@ def _draw_forever(seed: int, first: int, samples: Any) -> None:
     index = first
     while True:
         for sample in draw_samples(seed * 1_000_003 + index, CONTRASTS_PER_HEAD):
-            samples.put((sample.image.half().numpy(), sample.target.half().numpy()))
+            _put(samples, (sample.image.half().numpy(), sample.target.half().numpy()))
             index += 1
+
+
+def _put(samples: Any, sample: "_Arrays") -> None:
+    """Waits until the training takes the sample; ends this process if nobody is left to take it."""
+    training = multiprocessing.parent_process()
+    while training is not None and training.is_alive():
+        try:
+            samples.put(sample, timeout=5)
+        except queue.Full:
+            continue
+        return
+    raise SystemExit
 
 
 def _fill(buffer: "deque[_Arrays]", source: _Drawing, state: TrainingState, at_least: int) -> None:

@@ -31,8 +31,6 @@ from gliomaai_training.inference.model_pack import ModelPack, load_model_pack, w
 from gliomaai_training.inference.postprocessing import entropy_bits, nested_labels, softmax
 from gliomaai_training.preprocessing.coarsening import (
     coarsened_input,
-    coarser_shape,
-    mean_signal,
     refined,
 )
 from gliomaai_training.preprocessing.network_input import NetworkInput, pad_to_multiple
@@ -207,8 +205,7 @@ def _sliding_window(pack: ModelPack, study: Any, voxel_mm: float) -> tuple[Run, 
     cut = NetworkInput.of(study, network.stride)  # type: ignore[arg-type]
     present = torch.from_numpy(cut.present)[None]
     fine = whole_grid(cut)
-    shape = coarser_shape(fine.shape[1:], (1.0, 1.0, 1.0), voxel_mm)
-    images = torch.from_numpy(mean_signal(fine, shape))[None].contiguous()
+    images = torch.from_numpy(coarsened_input(fine, voxel_mm))[None].contiguous()
     brain = cut.restore(cut.brain[None].astype(np.float32), (0.0,))[0] > 0
     windows = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=0.5, mode="gaussian")
 

@@ -29,10 +29,7 @@ from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.engines import has_amx_bf16, has_openvino
 from gliomaai_training.inference.model_pack import ModelPack, load_model_pack, write_model_pack
 from gliomaai_training.inference.postprocessing import entropy_bits, nested_labels, softmax
-from gliomaai_training.preprocessing.coarsening import (
-    coarsened_input,
-    refined,
-)
+from gliomaai_training.preprocessing.coarsening import coarsened_input, refined
 from gliomaai_training.preprocessing.network_input import NetworkInput, pad_to_multiple
 from gliomaai_training.vocabulary import REGIONS
 
@@ -70,7 +67,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         pack = _pack(arguments.pack, Path(scratch))
         names = [BASELINE, *_engines()]
-        if pack.settings.get("voxel_mm", 1.0) != 1.0:
+        if _voxel_mm(pack) != 1.0:
             names.insert(1, FINE_BASELINE)
         measured = [_measure(name, pack, arguments, Path(scratch)) for name in names]
         agreement = {name: _agreement(name, Path(scratch)) for name in names}
@@ -244,9 +241,11 @@ def _engine(
         clock = time.process_time()
         cut = NetworkInput.of(study, round(engine.stride * voxel_mm))
         clock = timed("crop and normalise", clock)
-        images = pad_to_multiple(coarsened_input(cut.images, voxel_mm), engine.stride)
+        read = coarsened_input(cut.images, voxel_mm)
+        depth, height, width = read.shape[1:]
         clock = timed("coarsen", clock)
-        logits = engine.logits(images, cut.present)
+        logits = engine.logits(pad_to_multiple(read, engine.stride), cut.present)
+        logits = logits[:, :depth, :height, :width]
         clock = timed("network", clock)
         probabilities = refined(softmax(logits), cut.brain.shape)
         clock = timed("probabilities", clock)

@@ -37,6 +37,7 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 CONTRASTS_PER_HEAD = 3
 PAIR_CANDIDATES = 8
+"""The second sample of a batch is the nearest in size to the first of so many."""
 PADDING_WEIGHT = 0.02
 """Voxels outside the field of view count this much: the network must only not go wild there."""
 VERTEX_WEIGHT = 2.0

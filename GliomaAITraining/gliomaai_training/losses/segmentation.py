@@ -34,8 +34,8 @@ def nested_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     By the chain rule -log p(label) = -log p(tumour) - log p(label | tumour). Averaging the second
     term over the tumour alone, not over all voxels, keeps it from drowning in background: with the
     plain mean, all of the core is learned as ET first (ET lies in every region of the Dice loss),
-    and the gradient that should part necrosis from it shrinks with the tumour's share of the image. Neither
-    term favours a class, so probabilities stay calibrated.
+    and the gradient that should part necrosis from it shrinks with the tumour's share of the image.
+    Neither term favours a class, so probabilities stay calibrated.
 
     Args:
         logits: (B, 4, Z, Y, X).

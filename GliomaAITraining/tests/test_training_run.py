@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from cohort_makers import write_cohort
 
 from gliomaai_training.cli import main
 from gliomaai_training.inference.model_pack import load_model_pack
@@ -63,13 +64,19 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
 
     report = tmp_path / "report"
     folders = ["--data", str(tmp_path), "--store", str(tmp_path / "store"), "--out", str(report)]
-    assert main(["evaluate", *map(str, runs), *folders, "--all-subsets", "--device", "cpu"]) == 0
+    write_cohort(tmp_path / "healthy", ["H", "I"], seed=1, tumour=False)
+    options = ["--all-subsets", "--device", "cpu", "--tumour-free", "healthy/cohort.csv"]
+    assert main(["evaluate", *map(str, runs), *folders, *options]) == 0
     with (report / "results.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {row["case"] for row in rows} == {f"case-{n:02d}" for n in range(6)}
     assert len(rows) == 6 * 15 * 3
     assert json.loads((report / "summary.json").read_text())["patients"] == 5
     assert "ET" in (report / "regions.md").read_text()
+    with (report / "tumour_free.csv").open() as stream:
+        drawn = list(csv.DictReader(stream))
+    assert [row["cohort"] for row in drawn] == ["healthy"] * 15 + ["icbm152"]
+    assert [row["brains"] for row in drawn] == ["4"] * 15 + ["2"]
     for figure in ("dice.png", "hd95.png", "reliability.png", "learning_curve.png"):
         assert (report / figure).stat().st_size > 1000
 
@@ -82,12 +89,25 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
     assert main(["pack", str(runs[0]), *options, "--out", str(pack)]) == 0
     loaded = load_model_pack(pack)
     assert loaded.settings["calibration"]["temperature"] > 0
+    assert 0 <= loaded.settings["calibration"]["usual_entropy_bits"] <= 2
     trained = read_run(runs[0]).weights()
     assert loaded.weights().keys() == trained.keys()
     assert all(torch.allclose(loaded.weights()[k], v, atol=1e-2) for k, v in trained.items())
     card = (pack / "docs" / "README.md").read_text()
     assert "Research use only" in card
     assert "fold 0 of 2" in card
+    assert "Tumour-free brains" in card
+
+
+def test_a_cohort_with_tumours_is_not_taken_for_tumour_free(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert fit(config, run, "--fold", "0") == 0
+    folders = ["--data", str(tmp_path), "--store", str(tmp_path / "store"), "--out", str(tmp_path)]
+    options = ["--device", "cpu", "--tumour-free", "cohort/cohort.csv"]
+    assert main(["evaluate", str(run), *folders, *options]) == 1
+    assert "case-00 of cohort cohort is not tumour-free" in capsys.readouterr().err
 
 
 def test_a_resumed_run_ends_like_an_unbroken_one(config: Path, tmp_path: Path) -> None:

@@ -18,9 +18,6 @@ TINY_ML = 1.0
 SCATTERED_MAIN_SHARE = 0.6
 """A tumour is scattered when its largest focus holds less of it than this."""
 
-UNCERTAIN_BITS = 0.8
-"""Mean entropy in the whole tumour above which a segmentation is called uncertain."""
-
 IMPLAUSIBLE_WT_ML = 350.0
 IMPLAUSIBLE_BRAIN_SHARE = 0.3
 """Of the brain's volume: a larger whole tumour is taken for a mistake."""
@@ -95,11 +92,13 @@ def _of_certainty(
 ) -> Iterator[Finding]:
     tumour = sitk.GetArrayViewFromImage(prediction.labels) > 0
     mean_bits = float(np.mean(sitk.GetArrayViewFromImage(prediction.entropy)[tumour]))
-    if mean_bits > UNCERTAIN_BITS:
+    usual_bits = prediction.usual_entropy_bits
+    if usual_bits is not None and mean_bits > usual_bits:
         yield Finding(
             "assessment.uncertain",
             Severity.WARNING,
-            f"The network is unsure of this tumour (mean entropy {mean_bits:.2f} of 2 bits).",
+            f"The network is less sure of this tumour (mean entropy {mean_bits:.2f} bits) than of "
+            f"nine in ten of those on which it was judged (up to {usual_bits:.2f} bits).",
             "Check borders and labels against the images.",
         )
     if "t1gd" not in prepared.sequences:

@@ -70,7 +70,7 @@ def template_study(
     )
     entropy = grid.image(np.where(labels > 0, 0.3, 0.0).astype(np.float32))
     prediction = Prediction(
-        probabilities, grid.image(labels), entropy, "torch fp32 cpu", "test-pack", "ab" * 32
+        probabilities, grid.image(labels), entropy, 0.9, "torch fp32 cpu", "test-pack", "ab" * 32
     )
     sources = {
         name: Source((f"{name}.nii",), "0" * 63 + str(n), "NIfTI", f"{name}.nii", 0.9, ("name",))

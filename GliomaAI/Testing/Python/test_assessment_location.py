@@ -166,7 +166,10 @@ def test_doubtful_segmentations_are_said() -> None:
     assert "assessment.scattered" in found(scattered)
     brain = sitk.GetArrayFromImage(prepared.brain_mask)
     assert "assessment.implausible_size" in found(np.where(brain > 0, 2, 0))
+    assert "assessment.uncertain" not in found(array, bits=0.8)
     assert "assessment.uncertain" in found(array, bits=1.2)
+    prediction = replace(prediction, usual_entropy_bits=None)
+    assert "assessment.uncertain" not in found(array, bits=1.2)
     outside = array.copy()
     outside[0, 50:55, 50:55] = 2
     assert "assessment.field_of_view" in found(outside)

@@ -43,6 +43,11 @@ class StoredCase:
         """(z, y, x), where any sequence is not 0."""
         return np.asarray(self.images.any(axis=0))
 
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in mL."""
+        return float(np.prod(self.voxel_mm)) / 1000.0
+
     def normalised(self) -> NDArray[np.float32]:
         """The images as a network reads them, (4, z, y, x)."""
         return np.stack([normalise(image, self.brain) for image in self.images])
@@ -87,7 +92,7 @@ def convert_case(case: CaseFiles) -> StoredCase:
     stack = np.zeros((len(SEQUENCES), *labels.shape), np.uint8)
     for index, name in enumerate(SEQUENCES):
         if name in arrays:
-            stack[index] = _to_levels(arrays[name][box], brain[box])
+            stack[index] = to_levels(arrays[name][box], brain[box])
     present = np.array([name in arrays for name in SEQUENCES])
     spacing_mm = segmentation.GetSpacing()
     voxel_mm = (spacing_mm[2], spacing_mm[1], spacing_mm[0])
@@ -107,6 +112,19 @@ def load_case(file: Path) -> StoredCase:
             labels=content["labels"],
             voxel_mm=(float(voxel_mm[0]), float(voxel_mm[1]), float(voxel_mm[2])),
         )
+
+
+def to_levels(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """One sequence in 8 bits, as `StoredCase.images` holds it; 0 outside the brain."""
+    inside = brain & (array != 0)
+    levels = np.zeros(array.shape, np.uint8)
+    if not inside.any():
+        return levels
+    values = array[inside].astype(np.float32)
+    low, high = np.percentile(values, (0.0, 99.95))
+    scaled = (values - low) / max(float(high - low), 1e-6) * (LEVELS - 1)
+    levels[inside] = 1 + np.clip(np.rint(scaled), 0, LEVELS - 1).astype(np.uint8)
+    return levels
 
 
 def coarsened(case: StoredCase, voxel_mm: float) -> StoredCase:
@@ -137,18 +155,6 @@ def _write(case: StoredCase, file: Path) -> None:
 def _read(file: Path) -> sitk.Image:
     image: sitk.Image = sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
     return image
-
-
-def _to_levels(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    inside = brain & (array != 0)
-    levels = np.zeros(array.shape, np.uint8)
-    if not inside.any():
-        return levels
-    values = array[inside].astype(np.float32)
-    low, high = np.percentile(values, (0.0, 99.95))
-    scaled = (values - low) / max(float(high - low), 1e-6) * (LEVELS - 1)
-    levels[inside] = 1 + np.clip(np.rint(scaled), 0, LEVELS - 1).astype(np.uint8)
-    return levels
 
 
 def _fingerprint(case: CaseFiles) -> str:

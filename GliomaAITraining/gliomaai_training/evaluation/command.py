@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from gliomaai_training.cohorts.manifest import CaseFiles, read_manifest
 from gliomaai_training.cohorts.splits import split_fold
-from gliomaai_training.data.case_store import load_case, store_cases
+from gliomaai_training.data.case_store import StoredCase, load_case, store_cases
 from gliomaai_training.evaluation.cross_validation import (
     Calibration,
     HeldOut,
@@ -30,6 +30,11 @@ from gliomaai_training.evaluation.tables import (
     to_markdown,
     write_table,
 )
+from gliomaai_training.evaluation.tumour_free import (
+    false_tumour_table,
+    false_tumours,
+    icbm152_case,
+)
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import CARD, write_model_pack
 from gliomaai_training.inference.postprocessing import PostprocessingConfig
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
     from gliomaai_training.training.run_folder import FinishedRun
 
 RESULTS = "results.csv"
+TUMOUR_FREE = "tumour_free"
+"""Stem of the table of what was drawn in brains without tumour."""
 BOOTSTRAP_SEED = 1
 
 
@@ -50,6 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, required=True, help="folder of converted cases")
     parser.add_argument("--out", type=Path, required=True, help="folder of tables and figures")
     parser.add_argument("--all-subsets", action="store_true", help="all 15 subsets of sequences")
+    parser.add_argument(
+        "--tumour-free",
+        type=Path,
+        metavar="TABLE",
+        help="cohort of brains without tumour, in DATA: tells what is drawn there and in ICBM152",
+    )
     parser.add_argument("--flips", action="store_true", help="average over left-right mirrors")
     parser.add_argument("--minimum-et-ml", type=float, default=0.0)
     parser.add_argument("--minimum-focus-ml", type=float, default=0.0)
@@ -63,11 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.out.mkdir(parents=True, exist_ok=True)
     runs = [read_run(folder) for folder in arguments.runs]
     postprocessing = PostprocessingConfig(arguments.minimum_focus_ml, arguments.minimum_et_ml)
-    held_out = [case for run in runs for case in _evaluate_run(run, arguments, postprocessing)]
+    evaluated = [_evaluate_run(run, arguments, postprocessing) for run in runs]
+    held_out = [case for cases, _ in evaluated for case in cases]
     results = pd.DataFrame([row for case in held_out for row in case.rows])
     results.to_csv(arguments.out / RESULTS, index=False)
     calibration = calibrate(held_out)
     _write_tables(results, arguments.out)
+    if arguments.tumour_free:
+        drawn = pd.DataFrame([row for _, rows in evaluated for row in rows])
+        write_table(false_tumour_table(drawn), arguments.out / TUMOUR_FREE)
     _write_summary(results, calibration, postprocessing, arguments.out)
     _draw(results, calibration, runs, arguments.out)
     return 0
@@ -75,18 +92,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _evaluate_run(
     run: "FinishedRun", arguments: argparse.Namespace, postprocessing: PostprocessingConfig
-) -> list[HeldOut]:
-    """The held-out cases of one run, through the same pack and predictor as the clinic's."""
-    files = held_out_files(run, arguments.data)
-    stored = store_cases(files, arguments.store)
+) -> tuple[list[HeldOut], list[dict[str, object]]]:
+    """One run through the same pack and predictor as the clinic's.
+
+    Returns:
+        Its held-out cases, and what it draws in tumour-free brains.
+    """
+    stored = store_cases(held_out_files(run, arguments.data), arguments.store)
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     config = EngineConfig(device=arguments.device, flips=arguments.flips)
     with run_predictor(run, config) as predictor:
-        return [
+        held_out = [
             evaluate_case(predictor, load_case(file), subsets, postprocessing, generator)
             for file in tqdm(stored, desc=run.folder.name, unit="case")
         ]
+        drawn = [
+            row
+            for case in tqdm(_tumour_free_cases(arguments), desc="tumour-free", unit="case")
+            for row in false_tumours(predictor, case, all_subsets(), postprocessing)
+        ]
+    return held_out, drawn
+
+
+def _tumour_free_cases(arguments: argparse.Namespace) -> list[StoredCase]:
+    if arguments.tumour_free is None:
+        return []
+    table: Path = arguments.data / arguments.tumour_free
+    files = read_manifest(table, table.parent.name)
+    stored = store_cases(files, arguments.store)
+    return [*map(load_case, stored), icbm152_case()]
 
 
 @contextmanager
@@ -136,6 +171,7 @@ def _write_summary(
         "temperature": round(calibration.temperature, 4),
         "ece_before": round(calibration.before.expected_calibration_error, 5),
         "ece_after": round(calibration.after.expected_calibration_error, 5),
+        "usual_entropy_bits": calibration.usual_entropy_bits,
         "postprocessing": {
             "minimum_focus_ml": post.minimum_focus_ml,
             "minimum_et_ml": post.minimum_et_ml,

@@ -19,6 +19,7 @@ from gliomaai_training.evaluation.tables import result_rows
 from gliomaai_training.inference.postprocessing import (
     PostprocessingConfig,
     clean_labels,
+    entropy_bits,
     nested_labels,
     softmax,
 )
@@ -28,6 +29,9 @@ from gliomaai_training.vocabulary import SEQUENCES
 
 CALIBRATION_VOXELS = 20_000
 """Brain voxels that each case gives to the fit of the temperature."""
+
+USUAL_SHARE = 0.9
+"""Share of the held-out patients whose tumours' mean entropy counts as usual."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +60,17 @@ def evaluate_case(
     Raises:
         ValueError: no subset can be formed from the sequences that the case has.
     """
-    images, brain = case.normalised(), case.brain
-    voxel_ml = float(np.prod(case.voxel_mm)) / 1000.0
     rows: list[dict[str, object]] = []
     sampled = None
     for position, subset in enumerate(subsets):
-        present = np.array([name in subset for name in SEQUENCES])
-        if (present & ~case.present).any():
+        if not has_sequences(case, subset):
             continue
-        probabilities = predictor.probabilities(images, present)
-        probabilities[0][~brain] = 1.0
-        probabilities[1:, ~brain] = 0.0
+        probabilities = case_probabilities(predictor, case, subset)
         if sampled is None:
             sampled = sample_voxels(
-                probabilities, case.labels, brain, CALIBRATION_VOXELS, generator
+                probabilities, case.labels, case.brain, CALIBRATION_VOXELS, generator
             )
-        labels = clean_labels(nested_labels(probabilities), voxel_ml, postprocessing)
+        labels = clean_labels(nested_labels(probabilities), case.voxel_ml, postprocessing)
         scores = case_scores(labels, case.labels, case.voxel_mm)
         rows += result_rows(case.patient, case.case, subset, scores)
         progress(case.case, (position + 1) / len(subsets))
@@ -80,15 +79,37 @@ def evaluate_case(
     return HeldOut(case.patient, rows, *sampled)
 
 
+def has_sequences(case: StoredCase, subset: Sequence[str]) -> bool:
+    """Whether the case has every sequence of a subset."""
+    return all(case.present[SEQUENCES.index(name)] for name in subset)
+
+
+def case_probabilities(
+    predictor: Predictor, case: StoredCase, subset: Sequence[str]
+) -> NDArray[np.float32]:
+    """Label probabilities (4, z, y, x) of a case seen through some of its sequences.
+
+    Outside the brain all is background, as in a study.
+    """
+    present = np.array([name in subset for name in SEQUENCES])
+    probabilities = predictor.probabilities(case.normalised(), present)
+    probabilities[0][~case.brain] = 1.0
+    probabilities[1:, ~case.brain] = 0.0
+    return probabilities
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Voxel calibration of held-out cases before and after temperature scaling."""
+    """Calibration of held-out cases before and after temperature scaling."""
 
     temperature: float
     """Fitted on all held-out cases: the one to ship."""
     before: Reliability
     after: Reliability
     """Every patient scaled by a temperature fitted on the other patients' voxels."""
+    usual_entropy_bits: float | None
+    """Mean entropy inside the tumour, at the shipped temperature, that `USUAL_SHARE` of the
+    patients do not exceed; None if no tumour was found in anyone."""
 
 
 def calibrate(held_out: Sequence[HeldOut], groups: int = 5, seed: int = 1) -> Calibration:
@@ -111,7 +132,9 @@ def calibrate(held_out: Sequence[HeldOut], groups: int = 5, seed: int = 1) -> Ca
             if group[case.patient] == left_out:
                 before.append(_reliability(case, 1.0))
                 after.append(_reliability(case, temperature))
-    return Calibration(_temperature(held_out), pooled(before), pooled(after))
+    temperature = _temperature(held_out)
+    usual = _usual_entropy_bits(held_out, temperature)
+    return Calibration(temperature, pooled(before), pooled(after), usual)
 
 
 def _temperature(cases: Sequence[HeldOut]) -> float:
@@ -120,7 +143,22 @@ def _temperature(cases: Sequence[HeldOut]) -> float:
 
 
 def _reliability(case: HeldOut, temperature: float) -> Reliability:
-    logits = case.log_probabilities.T[:, :, None, None]
-    probabilities = softmax(np.ascontiguousarray(logits), temperature)
+    probabilities = _scaled(case, temperature)
     everywhere = np.ones(probabilities.shape[1:], bool)
     return voxel_reliability(probabilities, case.labels[:, None, None], everywhere)
+
+
+def _usual_entropy_bits(cases: Sequence[HeldOut], temperature: float) -> float | None:
+    means = []
+    for case in cases:
+        probabilities = _scaled(case, temperature)
+        tumour = nested_labels(probabilities) > 0
+        if tumour.any():
+            means.append(float(entropy_bits(probabilities)[tumour].mean()))
+    return round(float(np.quantile(means, USUAL_SHARE)), 3) if means else None
+
+
+def _scaled(case: HeldOut, temperature: float) -> NDArray[np.float32]:
+    """A case's sampled probabilities after temperature scaling, (labels, voxels, 1, 1)."""
+    logits = case.log_probabilities.T[:, :, None, None]
+    return softmax(np.ascontiguousarray(logits), temperature)

@@ -108,13 +108,15 @@ def subset_table(results: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
     for subset in all_subsets():
         name = subset_name(subset)
         if name in cases.index:
-            row: dict[str, object] = {
-                sequence: "yes" if sequence in subset else "" for sequence in SEQUENCES
-            }
-            row["cases"] = int(cases[name])
+            row: dict[str, object] = {**sequence_cells(subset), "cases": int(cases[name])}
             row |= {region: f"{means[name, region]:.{digits}f}" for region in REGIONS}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def sequence_cells(subset: Sequence[str]) -> dict[str, str]:
+    """A table row's four cells that say which sequences were given."""
+    return {name: "yes" if name in subset else "" for name in SEQUENCES}
 
 
 def to_markdown(table: pd.DataFrame) -> str:

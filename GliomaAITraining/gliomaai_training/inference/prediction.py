@@ -17,6 +17,9 @@ class Prediction:
     """UInt8 `vocabulary.Label` values on the common grid, after post-processing."""
     entropy: sitk.Image
     """Float32 per-voxel entropy of the probabilities in bits (0 certain, 2 uniform), same grid."""
+    usual_entropy_bits: float | None
+    """Mean entropy inside the tumour that nine in ten of the patients on whom the network was
+    judged did not exceed; None where nobody measured it."""
     engine: str
     """Which engine and precision computed it, for example `torch fp32 cpu`."""
     pack_name: str

@@ -32,8 +32,9 @@ class Predictor:
     """Segments prepared studies with one model pack.
 
     The pack's settings used here: `task` (must be `segmentation`), `network`, `voxel_mm` (what the
-    network was trained on, default 1), `calibration.temperature` (default 1) and `postprocessing`
-    (fields of `PostprocessingConfig`).
+    network was trained on, default 1), `calibration.temperature` (default 1),
+    `calibration.usual_entropy_bits` (default none) and `postprocessing` (fields of
+    `PostprocessingConfig`).
     """
 
     def __init__(self, pack: ModelPack, config: EngineConfig = AUTOMATIC) -> None:
@@ -78,6 +79,7 @@ class Predictor:
             probabilities=cut.restore(inside, CERTAIN_BACKGROUND),
             labels=grid.image(whole_labels),
             entropy=grid.image(entropy),
+            usual_entropy_bits=self._settings.usual_entropy_bits,
             engine=self._runner.engine,
             pack_name=self._pack.name,
             pack_sha256=self._pack.sha256,
@@ -107,15 +109,18 @@ class Predictor:
 class _Settings:
     voxel_mm: float
     temperature: float
+    usual_entropy_bits: float | None
     postprocessing: PostprocessingConfig
 
     @classmethod
     def of(cls, pack: ModelPack) -> "_Settings":
         calibration: Mapping[str, Any] = pack.settings.get("calibration", {})
+        usual_bits = calibration.get("usual_entropy_bits")
         try:
             settings = cls(
                 voxel_mm=float(pack.settings.get("voxel_mm", COMMON_SPACING_MM)),
                 temperature=float(calibration.get("temperature", 1.0)),
+                usual_entropy_bits=None if usual_bits is None else float(usual_bits),
                 postprocessing=PostprocessingConfig(**pack.settings.get("postprocessing", {})),
             )
         except (TypeError, ValueError) as error:

@@ -58,6 +58,7 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
         "![Dice](dice.png)",
         "## Missing sequences",
         (evaluation / "subsets.md").read_text("utf-8"),
+        *_tumour_free(evaluation / "tumour_free.md"),
         "## Calibration",
         "![reliability](reliability.png)",
         "## Limits",
@@ -66,3 +67,14 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
         notes.licence,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _tumour_free(table: Path) -> list[str]:
+    if not table.is_file():
+        return []
+    return [
+        "## Tumour-free brains",
+        "What the networks of the evaluation draw where there is nothing to draw: in simulated "
+        "brains that they never saw, and in the T1 template ICBM152, by the sequences given.",
+        table.read_text("utf-8"),
+    ]

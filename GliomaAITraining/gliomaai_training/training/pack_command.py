@@ -10,6 +10,8 @@ from gliomaai_training.training.run_folder import read_run
 from gliomaai_training.vocabulary import SEQUENCES, Label
 
 SUMMARY = "summary.json"
+CALIBRATION = ("temperature", "usual_entropy_bits")
+"""What a pack takes over from the summary."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
             "task": "segmentation",
             "network": config.network,
             "voxel_mm": config.voxel_mm,
-            "calibration": {"temperature": summary["temperature"]},
+            "calibration": {name: summary[name] for name in CALIBRATION},
             "postprocessing": summary["postprocessing"],
         },
     }

@@ -1,0 +1,81 @@
+"""What a network draws in brains without tumour, where all that it draws is false."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from gliomaai_training.data.case_store import StoredCase, to_levels
+from gliomaai_training.evaluation.cross_validation import case_probabilities, has_sequences
+from gliomaai_training.evaluation.tables import all_subsets, sequence_cells, subset_name
+from gliomaai_training.icbm152 import icbm152
+from gliomaai_training.inference.postprocessing import (
+    PostprocessingConfig,
+    clean_labels,
+    nested_labels,
+)
+from gliomaai_training.inference.predictor import Predictor
+from gliomaai_training.preprocessing.network_input import brain_box
+from gliomaai_training.vocabulary import SEQUENCES
+
+TOLERATED_ML = 1.0
+"""A tumour-free brain should be drawn less tumour than this."""
+
+TEMPLATE = "icbm152"
+
+
+def icbm152_case() -> StoredCase:
+    """The ICBM152 template: a T1 of a real brain, if of 152 at once, and no other sequence."""
+    t1 = sitk.GetArrayFromImage(icbm152("t1"))
+    box = brain_box(t1 > 0)
+    t1 = t1[box]
+    images = np.zeros((len(SEQUENCES), *t1.shape), np.uint8)
+    images[SEQUENCES.index("t1")] = to_levels(t1, t1 > 0)
+    present = np.array([name == "t1" for name in SEQUENCES])
+    labels = np.zeros(t1.shape, np.uint8)
+    return StoredCase(TEMPLATE, TEMPLATE, TEMPLATE, images, present, labels, (1.0, 1.0, 1.0))
+
+
+def false_tumours(
+    predictor: Predictor,
+    case: StoredCase,
+    subsets: Sequence[tuple[str, ...]],
+    postprocessing: PostprocessingConfig,
+) -> Iterator[dict[str, object]]:
+    """The volume drawn in a tumour-free brain, for each subset of sequences that it has.
+
+    Raises:
+        ValueError: the case has a tumour.
+    """
+    if case.labels.any():
+        raise ValueError(f"case {case.case} of cohort {case.cohort} is not tumour-free")
+    for subset in filter(lambda subset: has_sequences(case, subset), subsets):
+        drawn = nested_labels(case_probabilities(predictor, case, subset))
+        kept = clean_labels(drawn, case.voxel_ml, postprocessing)
+        yield {
+            "cohort": case.cohort,
+            "case": case.case,
+            "sequences": subset_name(subset),
+            "false_ml": np.count_nonzero(kept) * case.voxel_ml,
+        }
+
+
+def false_tumour_table(results: pd.DataFrame) -> pd.DataFrame:
+    """Volumes by cohort and subset of sequences; `brains` counts a brain once for each network."""
+    rows = []
+    for cohort, of_cohort in results.groupby("cohort", sort=False):
+        for subset in all_subsets():
+            drawn_ml = of_cohort.loc[of_cohort["sequences"] == subset_name(subset), "false_ml"]
+            if len(drawn_ml):
+                rows.append(
+                    {
+                        "cohort": cohort,
+                        **sequence_cells(subset),
+                        "brains": len(drawn_ml),
+                        f"below {TOLERATED_ML:g} mL": int((drawn_ml < TOLERATED_ML).sum()),
+                        "median mL": f"{drawn_ml.median():.2f}",
+                        "largest mL": f"{drawn_ml.max():.2f}",
+                    }
+                )
+    return pd.DataFrame(rows)

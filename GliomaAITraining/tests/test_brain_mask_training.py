@@ -2,6 +2,8 @@
 
 import json
 import queue
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -215,8 +217,9 @@ def test_pack_finds_the_same_brain(tmp_path: Path, balls: list[int]) -> None:
 
     train_brain_mask(BrainMaskTraining(steps=2, channels=SMALL), tmp_path / "run")
     finished = load_finished(tmp_path / "run" / CHECKPOINT)
-    write_brain_mask_pack(tmp_path / "pack", finished, FIGURES, {"LICENSE": b"free"})
+    write_brain_mask_pack(tmp_path / "pack", "1.2.3", finished, FIGURES, {"LICENSE": b"free"})
     pack = load_model_pack(tmp_path / "pack")
+    assert pack.version == "1.2.3"
     image = sitk.GetImageFromArray(np.random.default_rng(0).random((20, 60, 60), np.float32) * 100)
     image.SetSpacing((1.5, 1.5, 5))
     packed = sitk.GetArrayFromImage(BrainMasker(pack).logit(image))
@@ -234,7 +237,7 @@ def test_pack_needs_all_figures(tmp_path: Path, balls: list[int]) -> None:
         ValueError, match="lacks outside_share, reference_dice, study, tumour_inside"
     ):
         write_brain_mask_pack(
-            tmp_path / "pack", finished, {"simulated_dice": SUMMARY}, {"LICENSE": b""}
+            tmp_path / "pack", "1", finished, {"simulated_dice": SUMMARY}, {"LICENSE": b""}
         )
     assert not (tmp_path / "pack").exists()
 
@@ -244,8 +247,13 @@ def test_pack_needs_all_figures(tmp_path: Path, balls: list[int]) -> None:
     [
         ([], 2, "nothing to do"),
         (["--evaluate"], 1, "train first"),
-        (["--pack", "pack"], 1, "give --licence FILE"),
-        (["--pack", "pack", "--licence", __file__], 1, "give --evaluate first"),
+        (["--pack", "pack"], 1, "give --licence and --version"),
+        (["--pack", "pack", "--licence", __file__], 1, "give --licence and --version"),
+        (
+            ["--pack", "pack", "--licence", __file__, "--version", "1"],
+            1,
+            "give --evaluate first",
+        ),
     ],
 )
 def test_command_says_what_is_missing(
@@ -257,6 +265,34 @@ def test_command_says_what_is_missing(
 ) -> None:
     assert main(["brain-mask", "--out", str(tmp_path), *options]) == code
     assert message in capsys.readouterr().err
+
+
+ORPHAN = """
+import multiprocessing, os, sys
+from gliomaai_training.training.brain_mask import _put
+
+def draw(samples):
+    while True:
+        _put(samples, 0)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    samples = context.Queue(1)
+    process = context.Process(target=draw, args=(samples,))
+    process.start()
+    samples.get()
+    sys.stdout.write("drawing")
+    sys.stdout.flush()
+    os._exit(1)  # as when it is killed: nothing is cleaned up
+"""
+
+
+def test_the_drawing_process_ends_with_the_training(tmp_path: Path) -> None:
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN)
+    # Waits for the orphan too: it holds the other end of the pipe until it ends.
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (1, b"drawing")
 
 
 def test_command_trains(tmp_path: Path, balls: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

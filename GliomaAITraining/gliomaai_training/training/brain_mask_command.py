@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--heads", type=int, default=100, help="held-out heads (default 100)")
     parser.add_argument("--data", type=Path, help="development data: lgg_slices, dicom, volumes")
     parser.add_argument("--pack", type=Path, help="export the measured network as a model pack")
+    parser.add_argument("--version", help="the pack's version")
     parser.add_argument("--licence", type=Path, help="the pack's licence text")
 
 
@@ -85,8 +86,8 @@ def _pack(arguments: argparse.Namespace) -> None:
     from gliomaai_training.evaluation.brain_mask_report import FIGURES, PICTURE
     from gliomaai_training.training.brain_mask_pack import write_brain_mask_pack
 
-    if arguments.licence is None:
-        raise ValueError("a pack needs its licence text: give --licence FILE")
+    if arguments.licence is None or arguments.version is None:
+        raise ValueError("a pack needs its licence text and version: give --licence and --version")
     folder = arguments.out / EVALUATION
     if not (folder / FIGURES).is_file():
         raise ValueError(f"{folder} holds no figures: give --evaluate first")
@@ -95,7 +96,7 @@ def _pack(arguments: argparse.Namespace) -> None:
         "LICENSE": arguments.licence.read_bytes(),
         f"docs/{PICTURE}": (folder / PICTURE).read_bytes(),
     }
-    write_brain_mask_pack(arguments.pack, _finished(arguments), figures, files)
+    write_brain_mask_pack(arguments.pack, arguments.version, _finished(arguments), figures, files)
 
 
 def _finished(arguments: argparse.Namespace) -> "BrainMaskRun":

@@ -33,12 +33,17 @@ class BrainMaskRun:
 
 
 def write_brain_mask_pack(
-    folder: Path, run: BrainMaskRun, figures: Mapping[str, Any], files: Mapping[str, bytes]
+    folder: Path,
+    version: str,
+    run: BrainMaskRun,
+    figures: Mapping[str, Any],
+    files: Mapping[str, bytes],
 ) -> ModelPack:
     """Writes the pack.
 
     Args:
         folder: where the pack goes.
+        version: of the pack, by semantic versioning.
         run: the network and how it was trained.
         figures: from `evaluate_brain_mask`, with the parts that need the development data.
         files: `LICENSE` and the card's picture, by relative path.
@@ -48,7 +53,7 @@ def write_brain_mask_pack(
     """
     metadata = {
         "name": PACK_NAME,
-        "version": "0.1.0",
+        "version": version,
         "task": "Brain mask of a head MR image of any contrast",
         "intended_use": "Research only; not for clinical decisions.",
         "copyright": "GliomaAI contributors",

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.inference.prediction import Prediction
+from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
 from GliomaAILib.assessment.assessment import Assessment, Provenance
@@ -31,29 +32,37 @@ def assess(
             f"the prediction has size {prediction.labels.GetSize()}, "
             f"the prepared study {prepared.grid.size}: they are not of one study"
         )
-    measures = _measured(prepared, prediction.labels)
+    registration = template_registration(prepared, prediction.labels)
+    measures = measured(prepared, prediction.labels, registration)
     segmentation = _native_segmentation(prepared, prediction)
     found = result_findings(prepared, prediction, measures, segmentation)
     return Assessment(
         reference=prepared.reference,
         sources=case.sources,
         facts=case.facts,
-        findings=_sorted(case.findings + prepared.findings + found),
+        findings=sorted_findings(case.findings + prepared.findings + found),
         segmentation=segmentation,
         labels=prediction.labels,
         entropy=prediction.entropy,
         prepared=prepared,
+        registration=registration,
         measures=measures,
         provenance=provenance,
     )
 
 
-def _measured(prepared: Prepared, labels: sitk.Image) -> Measures:
-    """Measures with the template's midline and location where the registration can be trusted."""
+def template_registration(prepared: Prepared, labels: sitk.Image) -> AtlasRegistration | None:
+    """The study's registration to ICBM152; None where it fails or nothing is there to locate."""
     has_tumour = bool(sitk.GetArrayViewFromImage(labels).any())
     has_brain = bool(sitk.GetArrayViewFromImage(prepared.brain_mask).any())
-    registration = register_brain(prepared) if has_tumour and has_brain else None
-    if registration is None:
+    return register_brain(prepared) if has_tumour and has_brain else None
+
+
+def measured(
+    prepared: Prepared, labels: sitk.Image, registration: AtlasRegistration | None
+) -> Measures:
+    """Measures of labels on the common grid, with midline and location where registered."""
+    if registration is None or not sitk.GetArrayViewFromImage(labels).any():
         return measure(labels, prepared.brain_mask)
     measures = measure(labels, prepared.brain_mask, template_midline(registration))
     return dataclasses.replace(measures, location=locate(prepared, labels, registration))
@@ -81,6 +90,6 @@ def _native_segmentation(prepared: Prepared, prediction: Prediction) -> sitk.Ima
     return probabilities_to_native_labels(probabilities, prepared, reference)
 
 
-def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def sorted_findings(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Each finding once, the most severe first, otherwise in the order of the run."""
     return tuple(sorted(dict.fromkeys(findings), key=lambda f: _ORDER.index(f.severity)))

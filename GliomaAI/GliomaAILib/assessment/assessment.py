@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding
+from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.prepared import Prepared
 from GliomaAILib.assessment.measures import Measures
 from GliomaAILib.intake.case import ClinicalFacts, Source
@@ -40,6 +41,18 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """How a mask that a person corrected differs from the network's, on the native grid."""
+
+    added_voxels: Mapping[str, int]
+    """By label name: voxels that have it now and did not before."""
+    removed_voxels: Mapping[str, int]
+    """By label name: voxels that had it before and do not now."""
+    dice: Mapping[str, float]
+    """By region: overlap of the corrected with the network's mask; 1 where both are empty."""
+
+
+@dataclass(frozen=True)
 class Assessment:
     """A case's segmentation, measures and findings."""
 
@@ -57,5 +70,9 @@ class Assessment:
     entropy: sitk.Image
     """Float32 bits (0 certain, 2 uniform) on the common grid."""
     prepared: Prepared
+    registration: AtlasRegistration | None
+    """To ICBM152; None where it failed, or without a tumour to locate."""
     measures: Measures
     provenance: Provenance
+    correction: Correction | None = None
+    """None where the mask is the network's own."""

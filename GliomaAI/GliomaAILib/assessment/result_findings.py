@@ -29,7 +29,7 @@ NATIVE_VOLUME_DEVIATION = 0.05
 def result_findings(
     prepared: Prepared, prediction: Prediction, measures: Measures, segmentation: sitk.Image
 ) -> tuple[Finding, ...]:
-    """Findings about a segmentation and its measures.
+    """Findings about the network's segmentation and its measures.
 
     Args:
         prepared: the study.
@@ -47,10 +47,19 @@ def result_findings(
             ),
         )
     return (
-        *_of_extent(measures, segmentation),
-        *_of_certainty(prepared, prediction, measures),
-        *_of_measures(measures, segmentation),
+        *measures_findings(measures, segmentation),
+        *_of_certainty(prepared, prediction),
     )
+
+
+def measures_findings(measures: Measures, segmentation: sitk.Image) -> tuple[Finding, ...]:
+    """Findings about a tumour's measures, whoever drew it.
+
+    Args:
+        measures: of a mask that is not empty.
+        segmentation: the mask on the reference sequence's native grid.
+    """
+    return (*_of_extent(measures, segmentation), *_of_measures(measures, segmentation))
 
 
 def _of_extent(measures: Measures, segmentation: sitk.Image) -> Iterator[Finding]:
@@ -87,9 +96,7 @@ def _of_extent(measures: Measures, segmentation: sitk.Image) -> Iterator[Finding
         )
 
 
-def _of_certainty(
-    prepared: Prepared, prediction: Prediction, measures: Measures
-) -> Iterator[Finding]:
+def _of_certainty(prepared: Prepared, prediction: Prediction) -> Iterator[Finding]:
     tumour = sitk.GetArrayViewFromImage(prediction.labels) > 0
     mean_bits = float(np.mean(sitk.GetArrayViewFromImage(prediction.entropy)[tumour]))
     usual_bits = prediction.usual_entropy_bits

@@ -17,7 +17,7 @@ from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
 from GliomaAILib.assessment.measures import Measures
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Grows by one after the dot when fields are added, before it when a field changes its meaning."""
 
 _DECIMALS = 4
@@ -64,6 +64,7 @@ def assessment_document(assessment: Assessment) -> Document:
         },
         "segmentation": _segmentation(assessment.segmentation),
         "measures": _measures(assessment.measures),
+        "correction": _plain(assessment.correction),
         "findings": _plain(assessment.findings),
         "preprocessing": dict(assessment.prepared.steps),
         "provenance": _plain(assessment.provenance),

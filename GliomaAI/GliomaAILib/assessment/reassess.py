@@ -1,0 +1,124 @@
+"""An assessment again, after a person corrected the mask; no network runs."""
+
+import dataclasses
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from gliomaai_training.evaluation.segmentation_metrics import dice
+from gliomaai_training.findings import Finding, Severity
+from gliomaai_training.preprocessing.atlas import AtlasRegistration
+from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.preprocessing.native import labels_to_common
+from gliomaai_training.vocabulary import REGIONS, Label
+from GliomaAILib.assessment.assess import measured, sorted_findings, template_registration
+from GliomaAILib.assessment.assessment import Assessment, Correction
+from GliomaAILib.assessment.result_findings import measures_findings
+
+RESULT = "assessment."
+"""What the codes of findings about a result begin with."""
+
+
+def reassess(original: Assessment, mask: sitk.Image) -> Assessment:
+    """The assessment of the same study with a corrected mask.
+
+    Where a voxel was not touched its label on the common grid stays the network's own, so a mask
+    without changes gives the same measures, and a small correction changes no others.
+
+    Args:
+        original: what the networks found; not an assessment that was corrected before.
+        mask: `vocabulary.Label` values on the native grid of `original.segmentation`; it comes
+            back unchanged as the new `segmentation`.
+
+    Raises:
+        ValueError: the mask lies on another grid, holds an unknown label, or `original` is itself
+            a correction.
+    """
+    if original.correction is not None:
+        raise ValueError("reassess the network's own assessment, not a corrected one")
+    mask = _checked(mask, original.segmentation)
+    before = sitk.GetArrayViewFromImage(original.segmentation)
+    after = sitk.GetArrayViewFromImage(mask)
+    correction = _correction(before, after)
+    labels = _common_labels(original, mask, before != after)
+    registration = _registration(original, labels)
+    measures = measured(original.prepared, labels, registration)
+    found = [f for f in original.findings if not f.code.startswith(RESULT)]
+    found.append(_corrected_finding(correction, Grid.of(mask).voxel_ml))
+    if measures.volumes_ml["WT"] > 0:
+        found += measures_findings(measures, mask)
+    return dataclasses.replace(
+        original,
+        segmentation=mask,
+        labels=labels,
+        registration=registration,
+        measures=measures,
+        findings=sorted_findings(tuple(found)),
+        correction=correction,
+    )
+
+
+def _checked(mask: sitk.Image, segmentation: sitk.Image) -> sitk.Image:
+    if not Grid.of(mask).matches(Grid.of(segmentation)):
+        raise ValueError(
+            f"the corrected mask has size {mask.GetSize()} and spacing {mask.GetSpacing()} mm, "
+            f"the study's {segmentation.GetSize()} and {segmentation.GetSpacing()} mm, or it lies "
+            "elsewhere: correct the mask that belongs to this study"
+        )
+    values = np.unique(sitk.GetArrayViewFromImage(mask))
+    unknown = sorted(set(values.tolist()) - set(Label))
+    if unknown:
+        raise ValueError(f"the corrected mask holds unknown labels {unknown}")
+    plain: sitk.Image = sitk.Cast(mask, sitk.sitkUInt8)
+    return plain
+
+
+def _registration(original: Assessment, labels: sitk.Image) -> AtlasRegistration | None:
+    """The original's where it was tried: registering anew would move figures in the last digit."""
+    if original.measures.volumes_ml["WT"] > 0:
+        return original.registration
+    return template_registration(original.prepared, labels)
+
+
+def _common_labels(
+    original: Assessment, mask: sitk.Image, changed: NDArray[np.bool_]
+) -> sitk.Image:
+    prepared, reference = original.prepared, original.reference
+    if not changed.any():
+        return original.labels
+    touched = Grid.of(mask).image(changed.astype(np.uint8))
+    where = sitk.GetArrayFromImage(labels_to_common(touched, prepared, reference)) > 0
+    drawn = sitk.GetArrayFromImage(labels_to_common(mask, prepared, reference))
+    network = sitk.GetArrayViewFromImage(original.labels)
+    return prepared.grid.image(np.where(where, drawn, network).astype(np.uint8))
+
+
+def _correction(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Correction:
+    labels = [label for label in Label if label != Label.BACKGROUND]
+    return Correction(
+        added_voxels={k.name: int(np.sum((after == k) & (before != k))) for k in labels},
+        removed_voxels={k.name: int(np.sum((before == k) & (after != k))) for k in labels},
+        dice={
+            region: dice(np.isin(after, values), np.isin(before, values))
+            for region, values in REGIONS.items()
+        },
+    )
+
+
+def _corrected_finding(correction: Correction, voxel_ml: float) -> Finding:
+    parts = [
+        f"{name} +{added * voxel_ml:.1f} and -{removed * voxel_ml:.1f} mL"
+        for (name, added), removed in zip(
+            correction.added_voxels.items(), correction.removed_voxels.values(), strict=True
+        )
+        if added or removed
+    ]
+    if not parts:
+        message = "The mask was looked at by a person and left as the network drew it."
+    else:
+        message = (
+            f"The mask was corrected by hand: {', '.join(parts)}; Dice of the whole tumour with "
+            f"the network's mask {correction.dice['WT']:.2f}."
+        )
+    return Finding(f"{RESULT}corrected", Severity.INFO, message)

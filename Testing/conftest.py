@@ -7,6 +7,9 @@ import torch
 
 from gliomaai_training.inference.model_pack import write_model_pack
 from gliomaai_training.networks.build import build_network
+from gliomaai_training.simulation.config import SimulationConfig
+from gliomaai_training.simulation.patient import simulate_patient
+from gliomaai_training.simulation.writer import write_patient
 from gliomaai_training.vocabulary import Label
 
 TINY_NETWORK = {
@@ -41,4 +44,20 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packs whose segmentation finds no tumour."""
     folder = tmp_path_factory.mktemp("packs")
     write_tiny_pack(folder / "segmentation", Label.BACKGROUND)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oedema_packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packs whose segmentation finds oedema everywhere."""
+    folder = tmp_path_factory.mktemp("oedema-packs")
+    write_tiny_pack(folder / "segmentation", Label.ED)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A coarse simulated patient, stripped and co-registered, as NIfTI files."""
+    folder = tmp_path_factory.mktemp("patient") / "study"
+    write_patient(simulate_patient(7, SimulationConfig(spacing_mm=3.0, who_class="GBM")), folder)
     return folder

@@ -49,14 +49,6 @@ LATE = 0.9
 """Of the writing: all files are made, none is at its place."""
 
 
-@pytest.fixture(scope="session")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A coarse simulated patient, stripped and co-registered, as NIfTI files."""
-    folder = tmp_path_factory.mktemp("patient") / "study"
-    write_patient(simulate_patient(7, SimulationConfig(spacing_mm=3.0, who_class="GBM")), folder)
-    return folder
-
-
 @pytest.fixture
 def image(patient: Path) -> sitk.Image:
     """The patient's T1Gd."""

@@ -61,47 +61,65 @@ class StageClock:
 
 
 def analyze_study(request: AnalysisRequest, progress: Progress = silent) -> Assessment:
-    """Reads, prepares, segments and measures one study.
-
-    Model packs are verified first, so that a damaged one is known before minutes are spent.
-
-    Raises:
-        StudyError: the study holds nothing usable, or a person has to choose.
-        BlockingFindingError: a stage cannot give a result that could be trusted.
-        ModelPackError: a model pack is missing or damaged.
-        Cancelled: `progress` cancelled the run.
-    """
-    clock = StageClock()
-    with clock.stage("models"):
-        pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
-        mask_pack = None
-        if request.preparation.brain_mask == "network":
-            mask_pack = load_model_pack(find_model_pack(BRAIN_MASK_PACK))
-    with clock.stage("intake"):
-        case = read_study(request.study, request.choices, progress)
-    with clock.stage("preprocessing"):
-        prepared = prepare(case.sequences, request.preparation, progress, _masker(mask_pack))
-    with clock.stage("inference"):
-        prediction = Predictor(pack, request.engine).predict(prepared, progress)
-    with clock.stage("assessment"):
-        progress("measures", 0.0)
-        provenance = _provenance(request, (pack, mask_pack), prediction.engine)
-        assessment = assess(case, prepared, prediction, provenance)
-        progress("measures", 1.0)
-    for finding in assessment.findings:
-        if finding.severity is Severity.BLOCKING:
-            raise BlockingFindingError(finding)
-    provenance = dataclasses.replace(provenance, timings_s=dict(clock.seconds))
-    return dataclasses.replace(assessment, provenance=provenance)
+    """Reads, prepares, segments and measures one study; see `Analyst.analyze`."""
+    return Analyst().analyze(request, progress)
 
 
-def _masker(pack: ModelPack | None) -> "BrainMasker | None":
-    # It imports torch, which takes seconds: a bad study is refused before.
-    if pack is None:
-        return None
-    from gliomaai_training.preprocessing.brain_mask import BrainMasker
+class Analyst:
+    """Analyses studies one after the other; the networks stay loaded between them."""
 
-    return BrainMasker(pack)
+    def __init__(self) -> None:
+        self._predictors: dict[tuple[str, EngineConfig], Predictor] = {}
+        self._maskers: dict[str, BrainMasker] = {}
+
+    def analyze(self, request: AnalysisRequest, progress: Progress = silent) -> Assessment:
+        """Reads, prepares, segments and measures one study.
+
+        Model packs are verified first, so that a damaged one is known before minutes are spent.
+
+        Raises:
+            StudyError: the study holds nothing usable, or a person has to choose.
+            BlockingFindingError: a stage cannot give a result that could be trusted.
+            ModelPackError: a model pack is missing or damaged.
+            Cancelled: `progress` cancelled the run.
+        """
+        clock = StageClock()
+        with clock.stage("models"):
+            pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
+            mask_pack = None
+            if request.preparation.brain_mask == "network":
+                mask_pack = load_model_pack(find_model_pack(BRAIN_MASK_PACK))
+        with clock.stage("intake"):
+            case = read_study(request.study, request.choices, progress)
+        with clock.stage("preprocessing"):
+            masker = None if mask_pack is None else self._masker(mask_pack)
+            prepared = prepare(case.sequences, request.preparation, progress, masker)
+        with clock.stage("inference"):
+            prediction = self._predictor(pack, request.engine).predict(prepared, progress)
+        with clock.stage("assessment"):
+            progress("measures", 0.0)
+            provenance = _provenance(request, (pack, mask_pack), prediction.engine)
+            assessment = assess(case, prepared, prediction, provenance)
+            progress("measures", 1.0)
+        for finding in assessment.findings:
+            if finding.severity is Severity.BLOCKING:
+                raise BlockingFindingError(finding)
+        provenance = dataclasses.replace(provenance, timings_s=dict(clock.seconds))
+        return dataclasses.replace(assessment, provenance=provenance)
+
+    def _predictor(self, pack: ModelPack, engine: EngineConfig) -> Predictor:
+        key = (pack.sha256, engine)
+        if key not in self._predictors:
+            self._predictors[key] = Predictor(pack, engine)
+        return self._predictors[key]
+
+    def _masker(self, pack: ModelPack) -> "BrainMasker":
+        # It imports torch, which takes seconds: a bad study is refused before.
+        from gliomaai_training.preprocessing.brain_mask import BrainMasker
+
+        if pack.sha256 not in self._maskers:
+            self._maskers[pack.sha256] = BrainMasker(pack)
+        return self._maskers[pack.sha256]
 
 
 def _provenance(

@@ -1,0 +1,1 @@
+"""The child process that runs models, and how others speak with it."""

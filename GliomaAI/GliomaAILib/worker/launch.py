@@ -1,0 +1,49 @@
+"""Starts the worker as a process of its own, and ends it with everything it started."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+IS_WINDOWS = sys.platform == "win32"
+
+
+def start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Starts a command in a process group of its own, its three streams as pipes.
+
+    Args:
+        command: program and arguments; no shell sees them, so blanks and non-ASCII names are safe.
+        environment: variables beside those of this process.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    flags = ("CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW") if IS_WINDOWS else ()
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment, "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"},
+        start_new_session=not IS_WINDOWS,
+        creationflags=sum(getattr(subprocess, name) for name in flags),
+    )
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """Ends a process that `start` started, and its children, at once.
+
+    The group, not the process: in Slicer the interpreter is the child of a launcher.
+    """
+    if process.poll() is not None:
+        return
+    if IS_WINDOWS:
+        tree = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        subprocess.run(tree, capture_output=True, check=False)
+    else:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+    process.wait()

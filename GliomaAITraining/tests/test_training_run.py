@@ -32,7 +32,10 @@ CONFIG = {
     },
     "cohorts": [{"name": "tiny", "table": "cohort/cohort.csv"}],
     "voxel_mm": 1.25,
-    "phases": [{"steps": 3, "voxel_mm": 1.5, "keep_all": 1.0}, {"steps": 2, "crop": [16, 16, 16]}],
+    "phases": [
+        {"steps": 3, "batch_size": 2, "voxel_mm": 1.5, "keep_all": 1.0},
+        {"steps": 2, "crop": [16, 16, 16]},
+    ],
     "folds": 2,
     "validation_patients": 1,
     "validate_every_steps": 2,

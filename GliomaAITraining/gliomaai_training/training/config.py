@@ -29,6 +29,8 @@ class PhaseConfig(_Frozen):
     """A stretch of training with one field of view and one voxel size."""
 
     steps: PositiveInt
+    batch_size: PositiveInt = 1
+    """On each process."""
     crop: tuple[int, int, int] | None = None
     """Voxels along z, y, x; null is the whole brain, as at inference."""
     voxel_mm: PositiveFloat | None = None
@@ -60,8 +62,6 @@ class FitConfig(_Frozen):
     phases: tuple[PhaseConfig, ...]
     folds: int = 5
     seed: int = 1
-    batch_size: PositiveInt = 1
-    """On each process."""
     tumour_centred: float = 0.6
     deep_supervision: float = 0.4
     """Weight of the coarse output's loss."""

@@ -36,7 +36,8 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
     """The card of a segmentation pack, with the tables that `gliomaai-train evaluate` wrote."""
     config = run.record.config
     phases = "; ".join(
-        f"{phase.steps} steps on {'whole brains' if phase.crop is None else f'crops {phase.crop}'}"
+        f"{phase.steps} steps of {phase.batch_size} "
+        f"{'whole brains' if phase.crop is None else f'crops {phase.crop}'}"
         f" of {phase.voxel_mm or config.voxel_mm:g} mm voxels"
         for phase in config.phases
     )
@@ -49,8 +50,7 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
         notes.data,
         f"Left out of training: {left_out}.",
         "## Training",
-        f"{phases}; seed {config.seed}; batch {config.batch_size}; "
-        f"stopped after step {run.checkpoint.step}.",
+        f"{phases}; seed {config.seed}; stopped after step {run.checkpoint.step}.",
         "![learning curve](learning_curve.png)",
         "## Accuracy",
         (evaluation / "summary.md").read_text("utf-8"),

@@ -94,12 +94,14 @@ class Trainer:
 
     def _samples(self) -> Iterator[Sample]:
         """The samples still to come, phase by phase, each process its own share."""
-        batch = self._config.batch_size
-        first_of_phase = 0
+        first_step = first_sample = 0
         for phase in self._config.phases:
-            done = max(0, self._step - first_of_phase)
+            batch = phase.batch_size
+            done = max(0, self._step - first_step)
+            first_step += phase.steps
+            begin = first_sample
+            first_sample += phase.steps * self._processes.count * batch
             if done >= phase.steps:
-                first_of_phase += phase.steps
                 continue
             dataset = TrainingDataset(
                 self._cases_of(phase),
@@ -108,8 +110,8 @@ class Trainer:
                 self._config.augmentation,
             )
             positions = [
-                (step * self._processes.count + self._processes.rank) * batch + item
-                for step in range(first_of_phase + done, first_of_phase + phase.steps)
+                begin + (step * self._processes.count + self._processes.rank) * batch + item
+                for step in range(done, phase.steps)
                 for item in range(batch)
             ]
             workers = self._config.loader_workers
@@ -121,7 +123,6 @@ class Trainer:
                 num_workers=workers,
                 persistent_workers=workers > 0,
             )
-            first_of_phase += phase.steps
 
     def _cases_of(self, phase: PhaseConfig) -> Sequence[StoredCase]:
         voxel_mm = phase.voxel_mm or self._config.voxel_mm

@@ -281,6 +281,7 @@ def test_n4_takes_a_known_bias_field_away(brain: dict[str, sitk.Image]) -> None:
     small = at_1_mm(biased[20:70, 20:80, 30:60])
     prepared = prepare({"t1": small}, PreparationConfig("stripped", n4=True))
     assert prepared.steps["bias field"] == "N4"
+    assert prepared.sequences["t1"].GetPixelID() == sitk.sitkFloat32
 
 
 def test_progress_can_cancel(brain: dict[str, sitk.Image]) -> None:

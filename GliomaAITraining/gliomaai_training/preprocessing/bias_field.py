@@ -27,7 +27,7 @@ def correct_bias_field(
         config: the default settings if None.
 
     Returns:
-        The corrected image. Intensities outside the brain are divided by the field's
+        The corrected image, float32. Intensities outside the brain are divided by the field's
         extrapolation and mean little.
 
     Raises:
@@ -47,5 +47,5 @@ def correct_bias_field(
     correction.SetConvergenceThreshold(config.tolerance)
     correction.Execute(sitk.Shrink(image, factors), coarse_mask)
     field = sitk.Exp(correction.GetLogBiasFieldAsImage(image))
-    corrected: sitk.Image = image / sitk.Cast(field, sitk.sitkFloat32)
+    corrected: sitk.Image = sitk.Cast(image / sitk.Cast(field, sitk.sitkFloat32), sitk.sitkFloat32)
     return corrected

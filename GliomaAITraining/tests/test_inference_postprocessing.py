@@ -72,6 +72,9 @@ def test_temperature_must_be_positive(temperature: float) -> None:
         softmax(np.zeros((4, 1, 1, 1), np.float32), temperature)
 
 
+SURE = np.ones((20, 20, 20), np.float32)
+
+
 def two_foci() -> NDArray[np.uint8]:
     labels = np.zeros((20, 20, 20), np.uint8)
     labels[2:8, 2:8, 2:8] = Label.ED  # 216 voxels
@@ -82,36 +85,52 @@ def two_foci() -> NDArray[np.uint8]:
 
 def test_small_foci_go_and_large_ones_stay() -> None:
     labels = two_foci()
-    cleaned = clean_labels(labels, 0.001, PostprocessingConfig(minimum_focus_ml=0.009))
+    cleaned = clean_labels(labels, SURE, 0.001, PostprocessingConfig(minimum_focus_ml=0.009))
     assert not cleaned[15:17].any()
     np.testing.assert_array_equal(cleaned[:10], labels[:10])
-    kept = clean_labels(labels, 0.001, PostprocessingConfig(minimum_focus_ml=0.008))
+    kept = clean_labels(labels, SURE, 0.001, PostprocessingConfig(minimum_focus_ml=0.008))
     np.testing.assert_array_equal(kept, labels)
+
+
+def test_foci_of_which_the_network_is_nowhere_sure_go() -> None:
+    labels = two_foci()
+    probability = np.where(labels > 0, np.float32(0.6), np.float32(0))
+    probability[4, 4, 4] = 0.9
+    cleaned = clean_labels(
+        labels, probability, 0.001, PostprocessingConfig(minimum_peak_probability=0.85)
+    )
+    assert not cleaned[15:17].any()
+    np.testing.assert_array_equal(cleaned[:10], labels[:10])
 
 
 def test_foci_that_touch_at_a_corner_are_one() -> None:
     labels = np.zeros((4, 4, 4), np.uint8)
     labels[1, 1, 1] = labels[2, 2, 2] = Label.ED
-    kept = clean_labels(labels, 1.0, PostprocessingConfig(minimum_focus_ml=2.0))
+    kept = clean_labels(labels, SURE[:4, :4, :4], 1.0, PostprocessingConfig(minimum_focus_ml=2.0))
     np.testing.assert_array_equal(kept, labels)
 
 
 def test_a_trace_of_enhancement_becomes_core() -> None:
     labels = two_foci()
-    cleaned = clean_labels(labels, 0.001, PostprocessingConfig(minimum_et_ml=0.0015))
+    cleaned = clean_labels(labels, SURE, 0.001, PostprocessingConfig(minimum_et_ml=0.0015))
     assert cleaned[4, 4, 4] == Label.NCR
-    kept = clean_labels(labels, 0.001, PostprocessingConfig(minimum_et_ml=0.001))
+    kept = clean_labels(labels, SURE, 0.001, PostprocessingConfig(minimum_et_ml=0.001))
     assert kept[4, 4, 4] == Label.ET
 
 
 def test_cleaning_leaves_its_input_alone() -> None:
     labels = two_foci()
     before = labels.copy()
-    clean_labels(labels, 0.001, PostprocessingConfig(minimum_focus_ml=1.0, minimum_et_ml=1.0))
+    clean_labels(labels, SURE, 0.001, PostprocessingConfig(minimum_focus_ml=1.0, minimum_et_ml=1.0))
     np.testing.assert_array_equal(labels, before)
 
 
-@pytest.mark.parametrize("name", ["minimum_focus_ml", "minimum_et_ml"])
+def test_a_peak_that_no_focus_can_reach_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be below 1"):
+        PostprocessingConfig(minimum_peak_probability=1.0)
+
+
+@pytest.mark.parametrize("name", ["minimum_focus_ml", "minimum_peak_probability", "minimum_et_ml"])
 def test_negative_volumes_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must not be negative"):
         PostprocessingConfig(**{name: -0.1})

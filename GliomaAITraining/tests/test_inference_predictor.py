@@ -20,7 +20,7 @@ from gliomaai_training.inference.runner import NetworkRunner
 from gliomaai_training.networks.build import build_network
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.prepared import Prepared
-from gliomaai_training.progress import Cancelled
+from gliomaai_training.progress import Cancelled, Progress, silent
 from gliomaai_training.vocabulary import SEQUENCES, Label
 
 NETWORK: dict[str, Any] = {
@@ -76,6 +76,17 @@ def make_prepared(names: tuple[str, ...] = SEQUENCES, seed: int = 2) -> Prepared
     )
 
 
+def probabilities(
+    predictor: Predictor,
+    images: NDArray[np.float32],
+    present: NDArray[np.bool_],
+    progress: Progress = silent,
+) -> NDArray[np.float32]:
+    """Of a volume that is all brain."""
+    brain = np.ones(images.shape[1:], bool)
+    return predictor.segment(images, present, brain, 0.001, progress)[0]
+
+
 def test_prediction_lies_on_the_prepared_grid_and_stays_inside_the_brain(pack: ModelPack) -> None:
     prepared = make_prepared()
     prediction = Predictor(pack, CPU).predict(prepared)
@@ -109,12 +120,12 @@ def test_absent_sequences_may_be_anything(
 ) -> None:
     present = np.array([name in names for name in SEQUENCES])
     predictor = Predictor(pack, CPU)
-    expected = predictor.probabilities(volume, present)
+    expected = probabilities(predictor, volume, present)
     for junk in (0.0, 1e6, np.nan):
         changed = volume.copy()
         changed[~present] = junk
-        np.testing.assert_array_equal(predictor.probabilities(changed, present), expected)
-    assert not np.array_equal(predictor.probabilities(volume, ALL), expected)
+        np.testing.assert_array_equal(probabilities(predictor, changed, present), expected)
+    assert not np.array_equal(probabilities(predictor, volume, ALL), expected)
 
 
 def test_a_study_without_some_sequences_is_segmented(pack: ModelPack) -> None:
@@ -128,8 +139,8 @@ def test_temperature_softens_but_does_not_reorder(
     tmp_path: Path, pack: ModelPack, volume: NDArray[np.float32]
 ) -> None:
     soft_pack = make_pack(tmp_path, calibration={"temperature": 3.0})
-    sharp = Predictor(pack, CPU).probabilities(volume, ALL)
-    soft = Predictor(soft_pack, CPU).probabilities(volume, ALL)
+    sharp = probabilities(Predictor(pack, CPU), volume, ALL)
+    soft = probabilities(Predictor(soft_pack, CPU), volume, ALL)
     powers = sharp.astype(np.float64) ** (1 / 3)
     np.testing.assert_allclose(soft, powers / powers.sum(axis=0), atol=1e-5)
 
@@ -139,10 +150,10 @@ def test_flips_make_the_prediction_mirror_symmetric(
 ) -> None:
     volume = volume[..., :24]  # a multiple of the stride: padding would break the symmetry
     predictor = Predictor(pack, replace(CPU, flips=True))
-    straight = predictor.probabilities(volume, ALL)
-    mirrored = predictor.probabilities(np.ascontiguousarray(volume[..., ::-1]), ALL)
+    straight = probabilities(predictor, volume, ALL)
+    mirrored = probabilities(predictor, np.ascontiguousarray(volume[..., ::-1]), ALL)
     np.testing.assert_allclose(straight, mirrored[..., ::-1], atol=1e-6)
-    assert not np.allclose(straight, Predictor(pack, CPU).probabilities(volume, ALL), atol=1e-4)
+    assert not np.allclose(straight, probabilities(Predictor(pack, CPU), volume, ALL), atol=1e-4)
 
 
 class LocalEngine:
@@ -214,7 +225,7 @@ def test_progress_rises_to_one(
     pack: ModelPack, volume: NDArray[np.float32], config: EngineConfig
 ) -> None:
     seen: list[float] = []
-    Predictor(pack, config).probabilities(volume, ALL, lambda _, done: seen.append(done))
+    probabilities(Predictor(pack, config), volume, ALL, lambda _, done: seen.append(done))
     assert seen[0] == 0
     assert seen[-1] == 1
     assert seen == sorted(set(seen))  # strictly rising
@@ -231,7 +242,7 @@ def test_progress_cancels_between_tiles(pack: ModelPack, volume: NDArray[np.floa
 
     predictor = Predictor(pack, replace(CPU, max_voxels=1, tile_voxels=16))
     with pytest.raises(Cancelled):
-        predictor.probabilities(volume, ALL, stop)
+        probabilities(predictor, volume, ALL, stop)
     assert calls == 3
 
 
@@ -304,7 +315,7 @@ def test_wrong_arrays_are_refused(
     pack: ModelPack, images: NDArray[np.float32], present: NDArray[np.bool_], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        Predictor(pack, CPU).probabilities(images, present)
+        probabilities(Predictor(pack, CPU), images, present)
 
 
 @pytest.mark.parametrize(
@@ -335,6 +346,11 @@ def test_postprocessing_of_the_pack_is_applied_to_labels_only(
     assert not sitk.GetArrayFromImage(prediction.labels).any()
     plain = Predictor(pack, CPU).predict(make_prepared())
     np.testing.assert_array_equal(prediction.probabilities, plain.probabilities)
+
+
+def test_a_brain_of_another_size_is_refused(pack: ModelPack, volume: NDArray[np.float32]) -> None:
+    with pytest.raises(ValueError, match="brain of shape"):
+        Predictor(pack, CPU).segment(volume, ALL, np.ones((2, 2, 2), bool), 0.001)
 
 
 def test_engine_is_opened_once_and_threads_are_given_back(

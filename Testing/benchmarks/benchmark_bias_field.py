@@ -21,10 +21,9 @@ from gliomaai_training.cohorts.manifest import CaseFiles
 from gliomaai_training.data.case_store import convert_case
 from gliomaai_training.evaluation.bootstrap import bootstrap_interval
 from gliomaai_training.evaluation.command import held_out_files, run_predictor
-from gliomaai_training.evaluation.cross_validation import evaluate_case
+from gliomaai_training.evaluation.cross_validation import score_case
 from gliomaai_training.evaluation.tables import to_markdown
 from gliomaai_training.inference.config import EngineConfig
-from gliomaai_training.inference.postprocessing import PostprocessingConfig
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.preprocessing.bias_field import correct_bias_field
 from gliomaai_training.training.run_folder import read_run
@@ -68,8 +67,8 @@ def scores(predictor: Predictor, case: CaseFiles, strength: float, n4: bool) -> 
     generator = np.random.default_rng(int(1000 * strength) + sum(case.case.encode()))
     with tempfile.TemporaryDirectory() as scratch:
         stored = convert_case(changed_case(case, Path(scratch), strength, n4, generator))
-    held = evaluate_case(predictor, stored, [SEQUENCES], PostprocessingConfig(0.0, 0.0), generator)
-    return {str(row["region"]): float(str(row["dice"])) for row in held.rows}
+    rows = score_case(predictor, stored, [SEQUENCES])
+    return {str(row["region"]): float(str(row["dice"])) for row in rows}
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:

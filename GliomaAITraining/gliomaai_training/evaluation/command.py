@@ -3,10 +3,11 @@
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,10 @@ from gliomaai_training.cohorts.splits import split_fold
 from gliomaai_training.data.case_store import StoredCase, load_case, store_cases
 from gliomaai_training.evaluation.cross_validation import (
     Calibration,
-    HeldOut,
+    CalibrationSample,
     calibrate,
-    evaluate_case,
+    calibration_sample,
+    score_case,
 )
 from gliomaai_training.evaluation.figures import learning_curve, region_boxes, reliability_plot
 from gliomaai_training.evaluation.tables import (
@@ -44,7 +46,11 @@ from gliomaai_training.vocabulary import SEQUENCES
 if TYPE_CHECKING:
     from gliomaai_training.training.run_folder import FinishedRun
 
+PackSettings = Mapping[str, Mapping[str, Any]]
+"""Sections of a pack's settings by name."""
+
 RESULTS = "results.csv"
+SUMMARY = "summary.json"
 TUMOUR_FREE = "tumour_free"
 """Stem of the table of what was drawn in brains without tumour."""
 BOOTSTRAP_SEED = 1
@@ -66,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flips", action="store_true", help="average over left-right mirrors")
     parser.add_argument("--minimum-et-ml", type=float, default=0.0)
     parser.add_argument("--minimum-focus-ml", type=float, default=0.0)
+    parser.add_argument("--minimum-peak-probability", type=float, default=0.0)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 
@@ -75,44 +82,76 @@ def run(arguments: argparse.Namespace) -> int:
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     runs = [read_run(folder) for folder in arguments.runs]
-    postprocessing = PostprocessingConfig(arguments.minimum_focus_ml, arguments.minimum_et_ml)
-    evaluated = [_evaluate_run(run, arguments, postprocessing) for run in runs]
-    held_out = [case for cases, _ in evaluated for case in cases]
-    results = pd.DataFrame([row for case in held_out for row in case.rows])
+    calibration = calibrate([sample for run in runs for sample in _samples(run, arguments)])
+    settings = _pack_settings(calibration, arguments)
+    evaluated = [_evaluate_run(run, arguments, settings) for run in runs]
+    results = pd.DataFrame([row for scores, _ in evaluated for row in scores])
     results.to_csv(arguments.out / RESULTS, index=False)
-    calibration = calibrate(held_out)
     _write_tables(results, arguments.out)
     if arguments.tumour_free:
         drawn = pd.DataFrame([row for _, rows in evaluated for row in rows])
         write_table(false_tumour_table(drawn), arguments.out / TUMOUR_FREE)
-    _write_summary(results, calibration, postprocessing, arguments.out)
+    _write_summary(results, calibration, settings, arguments.out)
     _draw(results, calibration, runs, arguments.out)
     return 0
 
 
+def _samples(run: "FinishedRun", arguments: argparse.Namespace) -> list[CalibrationSample]:
+    """Voxels of one run's held-out cases, for the temperature."""
+    generator = np.random.default_rng(BOOTSTRAP_SEED)
+    with run_predictor(run, _engine(arguments)) as predictor:
+        return [
+            calibration_sample(predictor, case, generator)
+            for case in tqdm(_held_out(run, arguments), desc="calibration", unit="case")
+        ]
+
+
+def _pack_settings(calibration: Calibration, arguments: argparse.Namespace) -> PackSettings:
+    """What a pack of these runs needs beside the network: it is judged as it will be shipped."""
+    postprocessing = PostprocessingConfig(
+        minimum_focus_ml=arguments.minimum_focus_ml,
+        minimum_peak_probability=arguments.minimum_peak_probability,
+        minimum_et_ml=arguments.minimum_et_ml,
+    )
+    return {
+        "calibration": {
+            "temperature": round(calibration.temperature, 4),
+            "usual_entropy_bits": calibration.usual_entropy_bits,
+        },
+        "postprocessing": asdict(postprocessing),
+    }
+
+
 def _evaluate_run(
-    run: "FinishedRun", arguments: argparse.Namespace, postprocessing: PostprocessingConfig
-) -> tuple[list[HeldOut], list[dict[str, object]]]:
+    run: "FinishedRun", arguments: argparse.Namespace, settings: PackSettings
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """One run through the same pack and predictor as the clinic's.
 
     Returns:
-        Its held-out cases, and what it draws in tumour-free brains.
+        The scores of its held-out cases, and what it draws in tumour-free brains.
     """
-    stored = store_cases(held_out_files(run, arguments.data), arguments.store)
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
-    config = EngineConfig(device=arguments.device, flips=arguments.flips)
-    with run_predictor(run, config) as predictor:
-        held_out = [
-            evaluate_case(predictor, load_case(file), subsets, postprocessing, generator)
-            for file in tqdm(stored, desc=run.folder.name, unit="case")
+    with run_predictor(run, _engine(arguments), settings) as predictor:
+        scores = [
+            row
+            for case in tqdm(_held_out(run, arguments), desc=run.folder.name, unit="case")
+            for row in score_case(predictor, case, subsets)
         ]
         drawn = [
             row
             for case in tqdm(_tumour_free_cases(arguments), desc="tumour-free", unit="case")
-            for row in false_tumours(predictor, case, all_subsets(), postprocessing)
+            for row in false_tumours(predictor, case, all_subsets())
         ]
-    return held_out, drawn
+    return scores, drawn
+
+
+def _engine(arguments: argparse.Namespace) -> EngineConfig:
+    return EngineConfig(device=arguments.device, flips=arguments.flips)
+
+
+def _held_out(run: "FinishedRun", arguments: argparse.Namespace) -> list[StoredCase]:
+    files = held_out_files(run, arguments.data)
+    return [load_case(file) for file in store_cases(files, arguments.store)]
 
 
 def _tumour_free_cases(arguments: argparse.Namespace) -> list[StoredCase]:
@@ -125,18 +164,22 @@ def _tumour_free_cases(arguments: argparse.Namespace) -> list[StoredCase]:
 
 
 @contextmanager
-def run_predictor(run: "FinishedRun", config: EngineConfig) -> Iterator[Predictor]:
-    """A predictor of a run's averaged weights, uncalibrated, as if they were packed."""
+def run_predictor(
+    run: "FinishedRun", engine: EngineConfig, settings: PackSettings | None = None
+) -> Iterator[Predictor]:
+    """A predictor of a run's averaged weights, as if they were packed.
+
+    Args:
+        run: the run.
+        engine: how the network is run.
+        settings: `calibration` and `postprocessing` of the pack; none of either if None.
+    """
     trained = run.record.config
-    settings = {
-        "task": "segmentation",
-        "network": trained.network,
-        "voxel_mm": trained.voxel_mm,
-    }
-    metadata = {"name": "evaluated", "version": "0", "gliomaai": settings}
+    network = {"task": "segmentation", "network": trained.network, "voxel_mm": trained.voxel_mm}
+    metadata = {"name": "evaluated", "version": "0", "gliomaai": {**network, **(settings or {})}}
     with tempfile.TemporaryDirectory() as scratch:
         pack = write_model_pack(Path(scratch) / "pack", metadata, run.weights(), {CARD: b""})
-        yield Predictor(pack, config)
+        yield Predictor(pack, engine)
 
 
 def held_out_files(run: "FinishedRun", data: Path) -> list[CaseFiles]:
@@ -163,24 +206,19 @@ def _write_tables(results: pd.DataFrame, out: Path) -> None:
 
 
 def _write_summary(
-    results: pd.DataFrame, calibration: Calibration, post: PostprocessingConfig, out: Path
+    results: pd.DataFrame, calibration: Calibration, settings: PackSettings, out: Path
 ) -> None:
-    summary = {
+    told = {
         "cases": int(results["case"].nunique()),
         "patients": int(results["patient"].nunique()),
-        "temperature": round(calibration.temperature, 4),
         "ece_before": round(calibration.before.expected_calibration_error, 5),
         "ece_after": round(calibration.after.expected_calibration_error, 5),
-        "usual_entropy_bits": calibration.usual_entropy_bits,
-        "postprocessing": {
-            "minimum_focus_ml": post.minimum_focus_ml,
-            "minimum_et_ml": post.minimum_et_ml,
-        },
+        **settings["calibration"],
+        **settings["postprocessing"],
     }
-    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    (out / SUMMARY).write_text(json.dumps({**told, **settings}, indent=2) + "\n", "utf-8")
     table = pd.DataFrame(
-        [(name, str(value)) for name, value in summary.items() if name != "postprocessing"],
-        columns=["what", "value"],
+        [(name, str(value)) for name, value in told.items()], columns=["what", "value"]
     )
     (out / "summary.md").write_text(to_markdown(table), "utf-8")
 

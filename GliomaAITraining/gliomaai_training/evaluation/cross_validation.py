@@ -17,14 +17,11 @@ from gliomaai_training.evaluation.reliability import (
 from gliomaai_training.evaluation.segmentation_metrics import case_scores
 from gliomaai_training.evaluation.tables import result_rows
 from gliomaai_training.inference.postprocessing import (
-    PostprocessingConfig,
-    clean_labels,
     entropy_bits,
     nested_labels,
     softmax,
 )
 from gliomaai_training.inference.predictor import Predictor
-from gliomaai_training.progress import Progress, silent
 from gliomaai_training.vocabulary import SEQUENCES
 
 CALIBRATION_VOXELS = 20_000
@@ -35,48 +32,36 @@ USUAL_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What the evaluation of one held-out case keeps."""
+class CalibrationSample:
+    """Random brain voxels of one held-out case, all its sequences given to the network."""
 
     patient: str
-    rows: list[dict[str, object]]
-    """Scores by region and subset of sequences, as in `tables`."""
     log_probabilities: NDArray[np.float32]
-    """(voxels, labels) of random brain voxels, all sequences present."""
+    """(voxels, labels)"""
     labels: NDArray[np.int64]
     """(voxels,) the expert's labels there."""
 
 
-def evaluate_case(
-    predictor: Predictor,
-    case: StoredCase,
-    subsets: Sequence[tuple[str, ...]],
-    postprocessing: PostprocessingConfig,
-    generator: np.random.Generator,
-    progress: Progress = silent,
-) -> HeldOut:
-    """Scores one case with each subset of its sequences; the first subset also calibrates.
+def calibration_sample(
+    predictor: Predictor, case: StoredCase, generator: np.random.Generator
+) -> CalibrationSample:
+    """What the network, with temperature 1, says of some voxels of a case."""
+    present = tuple(np.array(SEQUENCES)[case.present])
+    probabilities, _ = segment_case(predictor, case, present)
+    sampled = sample_voxels(probabilities, case.labels, case.brain, CALIBRATION_VOXELS, generator)
+    return CalibrationSample(case.patient, *sampled)
 
-    Raises:
-        ValueError: no subset can be formed from the sequences that the case has.
-    """
+
+def score_case(
+    predictor: Predictor, case: StoredCase, subsets: Sequence[tuple[str, ...]]
+) -> list[dict[str, object]]:
+    """Scores by region and subset of the case's sequences, as rows of `tables`."""
     rows: list[dict[str, object]] = []
-    sampled = None
-    for position, subset in enumerate(subsets):
-        if not has_sequences(case, subset):
-            continue
-        probabilities = case_probabilities(predictor, case, subset)
-        if sampled is None:
-            sampled = sample_voxels(
-                probabilities, case.labels, case.brain, CALIBRATION_VOXELS, generator
-            )
-        labels = clean_labels(nested_labels(probabilities), case.voxel_ml, postprocessing)
+    for subset in filter(lambda subset: has_sequences(case, subset), subsets):
+        _, labels = segment_case(predictor, case, subset)
         scores = case_scores(labels, case.labels, case.voxel_mm)
         rows += result_rows(case.patient, case.case, subset, scores)
-        progress(case.case, (position + 1) / len(subsets))
-    if sampled is None:
-        raise ValueError(f"case {case.case} has none of the subsets to evaluate")
-    return HeldOut(case.patient, rows, *sampled)
+    return rows
 
 
 def has_sequences(case: StoredCase, subset: Sequence[str]) -> bool:
@@ -84,18 +69,12 @@ def has_sequences(case: StoredCase, subset: Sequence[str]) -> bool:
     return all(case.present[SEQUENCES.index(name)] for name in subset)
 
 
-def case_probabilities(
+def segment_case(
     predictor: Predictor, case: StoredCase, subset: Sequence[str]
-) -> NDArray[np.float32]:
-    """Label probabilities (4, z, y, x) of a case seen through some of its sequences.
-
-    Outside the brain all is background, as in a study.
-    """
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Probabilities (4, z, y, x) and labels of a case seen through some of its sequences."""
     present = np.array([name in subset for name in SEQUENCES])
-    probabilities = predictor.probabilities(case.normalised(), present)
-    probabilities[0][~case.brain] = 1.0
-    probabilities[1:, ~case.brain] = 0.0
-    return probabilities
+    return predictor.segment(case.normalised(), present, case.brain, case.voxel_ml)
 
 
 @dataclass(frozen=True)
@@ -112,13 +91,13 @@ class Calibration:
     patients do not exceed; None if no tumour was found in anyone."""
 
 
-def calibrate(held_out: Sequence[HeldOut], groups: int = 5, seed: int = 1) -> Calibration:
+def calibrate(samples: Sequence[CalibrationSample], groups: int = 5, seed: int = 1) -> Calibration:
     """Fits the temperature, and judges it on patients that it was not fitted on.
 
     Raises:
         ValueError: there are fewer than two patients.
     """
-    patients = sorted({case.patient for case in held_out})
+    patients = sorted({case.patient for case in samples})
     if len(patients) < 2:
         raise ValueError("calibration needs at least two held-out patients")
     groups = min(groups, len(patients))
@@ -126,29 +105,29 @@ def calibrate(held_out: Sequence[HeldOut], groups: int = 5, seed: int = 1) -> Ca
     group = {patients[patient]: place % groups for place, patient in enumerate(order)}
     before, after = [], []
     for left_out in range(groups):
-        fitted_on = [case for case in held_out if group[case.patient] != left_out]
+        fitted_on = [case for case in samples if group[case.patient] != left_out]
         temperature = _temperature(fitted_on)
-        for case in held_out:
+        for case in samples:
             if group[case.patient] == left_out:
                 before.append(_reliability(case, 1.0))
                 after.append(_reliability(case, temperature))
-    temperature = _temperature(held_out)
-    usual = _usual_entropy_bits(held_out, temperature)
+    temperature = _temperature(samples)
+    usual = _usual_entropy_bits(samples, temperature)
     return Calibration(temperature, pooled(before), pooled(after), usual)
 
 
-def _temperature(cases: Sequence[HeldOut]) -> float:
+def _temperature(cases: Sequence[CalibrationSample]) -> float:
     logits = np.concatenate([case.log_probabilities for case in cases])
     return fit_temperature(logits, np.concatenate([case.labels for case in cases]))
 
 
-def _reliability(case: HeldOut, temperature: float) -> Reliability:
+def _reliability(case: CalibrationSample, temperature: float) -> Reliability:
     probabilities = _scaled(case, temperature)
     everywhere = np.ones(probabilities.shape[1:], bool)
     return voxel_reliability(probabilities, case.labels[:, None, None], everywhere)
 
 
-def _usual_entropy_bits(cases: Sequence[HeldOut], temperature: float) -> float | None:
+def _usual_entropy_bits(cases: Sequence[CalibrationSample], temperature: float) -> float | None:
     means = []
     for case in cases:
         probabilities = _scaled(case, temperature)
@@ -158,7 +137,7 @@ def _usual_entropy_bits(cases: Sequence[HeldOut], temperature: float) -> float |
     return round(float(np.quantile(means, USUAL_SHARE)), 3) if means else None
 
 
-def _scaled(case: HeldOut, temperature: float) -> NDArray[np.float32]:
+def _scaled(case: CalibrationSample, temperature: float) -> NDArray[np.float32]:
     """A case's sampled probabilities after temperature scaling, (labels, voxels, 1, 1)."""
     logits = case.log_probabilities.T[:, :, None, None]
     return softmax(np.ascontiguousarray(logits), temperature)

@@ -7,14 +7,9 @@ import pandas as pd
 import SimpleITK as sitk
 
 from gliomaai_training.data.case_store import StoredCase, to_levels
-from gliomaai_training.evaluation.cross_validation import case_probabilities, has_sequences
+from gliomaai_training.evaluation.cross_validation import has_sequences, segment_case
 from gliomaai_training.evaluation.tables import all_subsets, sequence_cells, subset_name
 from gliomaai_training.icbm152 import icbm152
-from gliomaai_training.inference.postprocessing import (
-    PostprocessingConfig,
-    clean_labels,
-    nested_labels,
-)
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.preprocessing.network_input import brain_box
 from gliomaai_training.vocabulary import SEQUENCES
@@ -38,10 +33,7 @@ def icbm152_case() -> StoredCase:
 
 
 def false_tumours(
-    predictor: Predictor,
-    case: StoredCase,
-    subsets: Sequence[tuple[str, ...]],
-    postprocessing: PostprocessingConfig,
+    predictor: Predictor, case: StoredCase, subsets: Sequence[tuple[str, ...]]
 ) -> Iterator[dict[str, object]]:
     """The volume drawn in a tumour-free brain, for each subset of sequences that it has.
 
@@ -51,13 +43,12 @@ def false_tumours(
     if case.labels.any():
         raise ValueError(f"case {case.case} of cohort {case.cohort} is not tumour-free")
     for subset in filter(lambda subset: has_sequences(case, subset), subsets):
-        drawn = nested_labels(case_probabilities(predictor, case, subset))
-        kept = clean_labels(drawn, case.voxel_ml, postprocessing)
+        _, labels = segment_case(predictor, case, subset)
         yield {
             "cohort": case.cohort,
             "case": case.case,
             "sequences": subset_name(subset),
-            "false_ml": np.count_nonzero(kept) * case.voxel_ml,
+            "false_ml": np.count_nonzero(labels) * case.voxel_ml,
         }
 
 

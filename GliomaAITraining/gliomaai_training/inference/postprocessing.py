@@ -15,14 +15,21 @@ class PostprocessingConfig:
 
     minimum_focus_ml: float = 0.0
     """Connected tumour (all labels, 26 neighbours) smaller than this becomes background."""
+    minimum_peak_probability: float = 0.0
+    """Connected tumour in which the probability of tumour nowhere reaches this becomes background:
+    what the network is unsure of everywhere is hardly ever a tumour."""
     minimum_et_ml: float = 0.0
     """If a study's whole ET is smaller than this, it becomes NCR: a few scattered enhancing voxels
     are mostly vessels (Isensee et al. 2021, nnU-Net for BraTS 2020)."""
 
     def __post_init__(self) -> None:
-        for name in ("minimum_focus_ml", "minimum_et_ml"):
+        for name in ("minimum_focus_ml", "minimum_peak_probability", "minimum_et_ml"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+        if self.minimum_peak_probability >= 1:
+            raise ValueError(
+                f"minimum_peak_probability must be below 1, but is {self.minimum_peak_probability}"
+            )
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
@@ -73,15 +80,27 @@ def nested_labels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def clean_labels(
-    labels: NDArray[np.uint8], voxel_ml: float, config: PostprocessingConfig
+    labels: NDArray[np.uint8],
+    tumour_probability: NDArray[np.float32],
+    voxel_ml: float,
+    config: PostprocessingConfig,
 ) -> NDArray[np.uint8]:
-    """Removes what is too small to be believed; the input is left as it is."""
+    """Removes what is too small or too faint to be believed; the input is left as it is.
+
+    Args:
+        labels: (z, y, x) `vocabulary.Label` values.
+        tumour_probability: (z, y, x), of any tumour label.
+        voxel_ml: volume of a voxel.
+        config: what is too small or too faint.
+    """
     cleaned = labels.copy()
-    if config.minimum_focus_ml > 0 and cleaned.any():
-        neighbours = np.ones((3, 3, 3), bool)
-        foci, count = ndimage.label(cleaned != Label.BACKGROUND, neighbours)
+    foci, count = ndimage.label(cleaned != Label.BACKGROUND, np.ones((3, 3, 3), bool))
+    if count:
         focus_ml = np.bincount(foci.ravel(), minlength=count + 1) * voxel_ml
-        cleaned[(focus_ml < config.minimum_focus_ml)[foci]] = Label.BACKGROUND
+        peaks = ndimage.maximum(tumour_probability, foci, np.arange(count + 1))
+        unbelieved = focus_ml < config.minimum_focus_ml
+        unbelieved |= np.asarray(peaks) < config.minimum_peak_probability
+        cleaned[unbelieved[foci]] = Label.BACKGROUND
     enhancing = cleaned == Label.ET
     if 0 < np.count_nonzero(enhancing) * voxel_ml < config.minimum_et_ml:
         cleaned[enhancing] = Label.NCR

@@ -67,12 +67,8 @@ class Predictor:
             Cancelled: raised by `progress`.
         """
         cut = NetworkInput.of(prepared, self._runner.stride)
-        inside = self.probabilities(cut.images, cut.present, progress)
-        outside = ~cut.brain
-        for label, value in enumerate(CERTAIN_BACKGROUND):
-            inside[label][outside] = value
         grid = prepared.grid
-        labels = clean_labels(nested_labels(inside), grid.voxel_ml, self._settings.postprocessing)
+        inside, labels = self.segment(cut.images, cut.present, cut.brain, grid.voxel_ml, progress)
         entropy = cut.restore(entropy_bits(inside)[None], (0.0,))[0]
         whole_labels = cut.restore(labels[None], (Label.BACKGROUND,))[0]
         return Prediction(
@@ -85,17 +81,36 @@ class Predictor:
             pack_sha256=self._pack.sha256,
         )
 
-    def probabilities(
+    def segment(
         self,
         images: NDArray[np.float32],
         present: NDArray[np.bool_],
+        brain: NDArray[np.bool_],
+        voxel_ml: float,
         progress: Progress = silent,
-    ) -> NDArray[np.float32]:
-        """Calibrated label probabilities (4, z, y, x) of normalised images (4, z, y, x).
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Segments a brain crop.
 
-        Any size will do. See `NetworkRunner.probabilities` for arguments and errors.
+        Args:
+            images, present, progress: as `NetworkRunner.probabilities` takes them; any size.
+            brain: (z, y, x); all outside is certain background.
+            voxel_ml: volume of a voxel.
+
+        Returns:
+            Calibrated label probabilities (4, z, y, x), and labels (z, y, x) after post-processing.
+
+        Raises:
+            ValueError, MemoryError: as `NetworkRunner.probabilities`; or the brain does not fit.
         """
-        return self._runner.probabilities(images, present, self._settings.temperature, progress)
+        if brain.shape != images.shape[1:]:
+            raise ValueError(f"brain of shape {brain.shape}, images of shape {images.shape}")
+        found = self._runner.probabilities(images, present, self._settings.temperature, progress)
+        for label, value in enumerate(CERTAIN_BACKGROUND):
+            found[label][~brain] = value
+        tumour = 1 - found[Label.BACKGROUND]
+        return found, clean_labels(
+            nested_labels(found), tumour, voxel_ml, self._settings.postprocessing
+        )
 
     def _open_engine(self, choice: EngineChoice) -> Engine:
         from gliomaai_training.networks.build import build_network

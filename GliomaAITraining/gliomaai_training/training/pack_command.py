@@ -4,14 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
+from gliomaai_training.evaluation.command import SUMMARY
 from gliomaai_training.inference.model_pack import CARD, write_model_pack
 from gliomaai_training.training.model_card import PackNotes, segmentation_card
 from gliomaai_training.training.run_folder import read_run
 from gliomaai_training.vocabulary import SEQUENCES, Label
-
-SUMMARY = "summary.json"
-CALIBRATION = ("temperature", "usual_entropy_bits")
-"""What a pack takes over from the summary."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             "task": "segmentation",
             "network": config.network,
             "voxel_mm": config.voxel_mm,
-            "calibration": {name: summary[name] for name in CALIBRATION},
-            "postprocessing": summary["postprocessing"],
+            **{section: summary[section] for section in ("calibration", "postprocessing")},
         },
     }
     card = segmentation_card(arguments.evaluation, finished, notes)

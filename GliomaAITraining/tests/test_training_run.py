@@ -110,7 +110,7 @@ def test_a_cohort_with_tumours_is_not_taken_for_tumour_free(
     folders = ["--data", str(tmp_path), "--store", str(tmp_path / "store"), "--out", str(tmp_path)]
     options = ["--device", "cpu", "--tumour-free", "cohort/cohort.csv"]
     assert main(["evaluate", str(run), *folders, *options]) == 1
-    assert "case-00 of cohort cohort is not tumour-free" in capsys.readouterr().err
+    assert "is not tumour-free: case-00, case-01" in capsys.readouterr().err
 
 
 def test_a_resumed_run_ends_like_an_unbroken_one(config: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -35,7 +35,7 @@ from gliomaai_training.evaluation.tables import (
 from gliomaai_training.evaluation.tumour_free import (
     false_tumour_table,
     false_tumours,
-    icbm152_case,
+    tumour_free_cases,
 )
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import CARD, write_model_pack
@@ -82,13 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     runs = [read_run(folder) for folder in arguments.runs]
+    healthy: list[StoredCase] = []
+    if arguments.tumour_free:
+        healthy = tumour_free_cases(arguments.data / arguments.tumour_free, arguments.store)
     calibration = calibrate([sample for run in runs for sample in _samples(run, arguments)])
     settings = _pack_settings(calibration, arguments)
-    evaluated = [_evaluate_run(run, arguments, settings) for run in runs]
+    evaluated = [_evaluate_run(run, arguments, settings, healthy) for run in runs]
     results = pd.DataFrame([row for scores, _ in evaluated for row in scores])
     results.to_csv(arguments.out / RESULTS, index=False)
     _write_tables(results, arguments.out)
-    if arguments.tumour_free:
+    if healthy:
         drawn = pd.DataFrame([row for _, rows in evaluated for row in rows])
         write_table(false_tumour_table(drawn), arguments.out / TUMOUR_FREE)
     _write_summary(results, calibration, settings, arguments.out)
@@ -123,12 +126,15 @@ def _pack_settings(calibration: Calibration, arguments: argparse.Namespace) -> P
 
 
 def _evaluate_run(
-    run: "FinishedRun", arguments: argparse.Namespace, settings: PackSettings
+    run: "FinishedRun",
+    arguments: argparse.Namespace,
+    settings: PackSettings,
+    healthy: Sequence[StoredCase],
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """One run through the same pack and predictor as the clinic's.
 
     Returns:
-        The scores of its held-out cases, and what it draws in tumour-free brains.
+        The scores of its held-out cases, and what it draws in the tumour-free brains.
     """
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
     with run_predictor(run, _engine(arguments), settings) as predictor:
@@ -139,7 +145,7 @@ def _evaluate_run(
         ]
         drawn = [
             row
-            for case in tqdm(_tumour_free_cases(arguments), desc="tumour-free", unit="case")
+            for case in tqdm(healthy, desc="tumour-free", unit="case")
             for row in false_tumours(predictor, case, all_subsets())
         ]
     return scores, drawn
@@ -152,15 +158,6 @@ def _engine(arguments: argparse.Namespace) -> EngineConfig:
 def _held_out(run: "FinishedRun", arguments: argparse.Namespace) -> list[StoredCase]:
     files = held_out_files(run, arguments.data)
     return [load_case(file) for file in store_cases(files, arguments.store)]
-
-
-def _tumour_free_cases(arguments: argparse.Namespace) -> list[StoredCase]:
-    if arguments.tumour_free is None:
-        return []
-    table: Path = arguments.data / arguments.tumour_free
-    files = read_manifest(table, table.parent.name)
-    stored = store_cases(files, arguments.store)
-    return [*map(load_case, stored), icbm152_case()]
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """What a network draws in brains without tumour, where all that it draws is false."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from gliomaai_training.data.case_store import StoredCase, to_levels
+from gliomaai_training.cohorts.manifest import read_manifest
+from gliomaai_training.data.case_store import StoredCase, load_case, store_cases, to_levels
 from gliomaai_training.evaluation.cross_validation import has_sequences, segment_case
 from gliomaai_training.evaluation.tables import all_subsets, sequence_cells, subset_name
 from gliomaai_training.icbm152 import icbm152
@@ -20,11 +22,28 @@ TOLERATED_ML = 1.0
 TEMPLATE = "icbm152"
 
 
+def tumour_free_cases(table: Path, store: Path) -> list[StoredCase]:
+    """A cohort of brains without tumour, and the ICBM152 template.
+
+    Args:
+        table: of the cohort, as `read_manifest` takes it; its folder's name is the cohort's.
+        store: folder of converted cases.
+
+    Raises:
+        ValueError: the cohort cannot be read, or one of its cases has a tumour.
+    """
+    files = read_manifest(table, table.parent.name)
+    cases = [load_case(file) for file in store_cases(files, store)]
+    ill = [case.case for case in cases if case.labels.any()]
+    if ill:
+        raise ValueError(f"{table} is not tumour-free: {', '.join(ill)}")
+    return [*cases, icbm152_case()]
+
+
 def icbm152_case() -> StoredCase:
     """The ICBM152 template: a T1 of a real brain, if of 152 at once, and no other sequence."""
     t1 = sitk.GetArrayFromImage(icbm152("t1"))
-    box = brain_box(t1 > 0)
-    t1 = t1[box]
+    t1 = t1[brain_box(t1 > 0)]
     images = np.zeros((len(SEQUENCES), *t1.shape), np.uint8)
     images[SEQUENCES.index("t1")] = to_levels(t1, t1 > 0)
     present = np.array([name == "t1" for name in SEQUENCES])
@@ -35,13 +54,7 @@ def icbm152_case() -> StoredCase:
 def false_tumours(
     predictor: Predictor, case: StoredCase, subsets: Sequence[tuple[str, ...]]
 ) -> Iterator[dict[str, object]]:
-    """The volume drawn in a tumour-free brain, for each subset of sequences that it has.
-
-    Raises:
-        ValueError: the case has a tumour.
-    """
-    if case.labels.any():
-        raise ValueError(f"case {case.case} of cohort {case.cohort} is not tumour-free")
+    """The volume drawn in a tumour-free brain, for each subset of sequences that it has."""
     for subset in filter(lambda subset: has_sequences(case, subset), subsets):
         _, labels = segment_case(predictor, case, subset)
         yield {

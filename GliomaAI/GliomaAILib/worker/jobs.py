@@ -19,7 +19,7 @@ from GliomaAILib.output.write import OutputError, write_assessment
 from GliomaAILib.worker.protocol import Analyze, FailureReason, Reassess
 
 KEPT_STUDIES = 3
-"""So many studies can be reassessed without running again; each takes some 200 MB."""
+"""So many studies can be reassessed without running again; each keeps its volumes in memory."""
 
 
 class UnknownJobError(LookupError):

@@ -30,6 +30,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert "exit codes" in shown
 
 
+ANALYZE = ("analyze", "study", "--out", "out")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -42,6 +45,14 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", "study", "--out", "out", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["analyze", "study", "--out", "out", "--engine", "x"], "invalid choice: 'x'"),
         (["analyze", "study", "--out", "out", "-q", "-v"], "not allowed with"),
+        ([*ANALYZE, "--age", "-3"], "'-3' is no age"),
+        ([*ANALYZE, "--age", "nan"], "'nan' is no age"),
+        ([*ANALYZE, "--sex", "X"], "--sex"),
+        ([*ANALYZE, "--kps", "55"], "--kps"),
+        ([*ANALYZE, "--resection", "all"], "gross total"),
+        ([*ANALYZE, "--grade", "1"], "--grade"),
+        ([*ANALYZE, "--idh", "wild-type", "--1p19q", "co-deleted"], "no WHO 2021 state"),
+        ([*ANALYZE, "--table", "t.csv"], "--table and --case go together"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_wrong(

@@ -1,5 +1,6 @@
 """From files to files through the command line: good studies, and every bad one a user can give."""
 
+import csv
 import gzip
 import json
 import os
@@ -36,7 +37,7 @@ from GliomaAILib.terminal import StageDisplay
 
 ROOT = Path(__file__).resolve().parents[1]
 BROKEN_DICOM = ROOT.parent / "shared" / "data" / "dicom" / "broken"
-RESULT_FILES = {"segmentation.nii.gz", "assessment.json", "report.html"}
+RESULT_FILES = {"segmentation.nii.gz", "assessment.json", "report.html", "report.pdf"}
 WAIT_S = 300
 
 NAME, BIRTH_DATE, PATIENT_ID, PHYSICIAN = "QUISQUAM", "19411224", "ID-4711-0815", "WICHTIG"
@@ -139,7 +140,7 @@ def dicom_run(patient: Path, packs: Path, tmp_path_factory: pytest.TempPathFacto
     return Run(study, out, process.returncode, stdout, stderr)
 
 
-def test_a_study_becomes_three_files(dicom_run: Run) -> None:
+def test_a_study_becomes_its_files(dicom_run: Run) -> None:
     assert dicom_run.code == ExitCode.OK, dicom_run.stderr
     assert {file.name for file in dicom_run.out.iterdir()} == RESULT_FILES
     assert [folder.name for folder in dicom_run.out.parent.iterdir()] == ["out"]
@@ -386,6 +387,31 @@ def test_a_choice_that_names_nothing_is_an_error(
 ) -> None:
     assert analyze(patient, out, "--t2", "nowhere.nii.gz") == ExitCode.ERROR
     assert "The choice for t2 names no usable image" in capsys.readouterr().err
+
+
+FACTS = ("--age", "54", "--sex", "F", "--kps", "90", "--idh", "mutant", "--1p19q", "co-deleted")
+
+
+def test_facts_and_the_cohort_s_table(flair_only: Path, out: Path, tmp_path: Path) -> None:
+    table = tmp_path / "cohort.csv"
+    more = ("--table", str(table), "--case", "case 1")
+    assert analyze(flair_only, out, *FACTS, "--resection", "gross total", *more) == ExitCode.OK
+    facts = document_of(out)["facts"]
+    assert (facts["age_years"], facts["kps"], facts["codeletion_1p19q"]) == (54, 90, "co-deleted")
+    (row,) = csv.DictReader(table.open(encoding="utf-8"))
+    assert (row["case"], row["resection"], row["grade"]) == ("case 1", "gross total", "")
+    assert "gross total" in (out / "report.html").read_text("utf-8")
+
+
+def test_another_table_is_refused_before_the_work(
+    flair_only: Path, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "cohort.csv"
+    table.write_text("id,patient\n")
+    code = analyze(flair_only, out, "--table", str(table), "--case", "a")
+    assert code == ExitCode.ERROR
+    assert "other columns" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_unset_orientation_is_a_finding(

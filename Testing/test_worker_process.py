@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,12 @@ import SimpleITK as sitk
 from jsonschema import validate
 from worker_helpers import heard, outcome
 
+from gliomaai_training.cohorts.manifest import read_manifest
+from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import Label
 from GliomaAILib.models import MODELS_VARIABLE
 from GliomaAILib.output.document import schema
+from GliomaAILib.raw_volume import RawVolume, read_raw, write_raw
 from GliomaAILib.worker.client import Worker
 from GliomaAILib.worker.protocol import (
     Analyze,
@@ -22,7 +27,9 @@ from GliomaAILib.worker.protocol import (
     Failed,
     FailureReason,
     Finished,
+    Inspect,
     Reassess,
+    SaveTrainingCase,
     StageProgress,
 )
 
@@ -48,8 +55,19 @@ def flair(patient: Path, tmp_path: Path) -> Path:
 
 
 def analysed(worker: Worker, job: str, study: Path, out: Path) -> list[Event]:
-    worker.submit(Analyze(job, str(study), str(out), options=STRIPPED))
+    worker.submit(analysis(job, study, out))
     return outcome(worker, seconds=300)
+
+
+def analysis(job: str, study: Path, out: Path) -> Analyze:
+    return Analyze(job, str(study), str(out), options=STRIPPED, facts={"kps": 90})
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The document of a result, which must follow its schema."""
+    document: dict[str, Any] = json.loads((folder / "assessment.json").read_text("utf-8"))
+    validate(document, schema())
+    return document
 
 
 def test_analysis_correction_and_both_results(worker: Worker, flair: Path, tmp_path: Path) -> None:
@@ -63,20 +81,24 @@ def test_analysis_correction_and_both_results(worker: Worker, flair: Path, tmp_p
     array = sitk.GetArrayFromImage(mask)
     assert (array == Label.ED).any()
     array[: len(array) // 2] = 0
-    corrected = sitk.GetImageFromArray(array)
-    corrected.CopyInformation(mask)
-    file = tmp_path / "corrigé.nrrd"
-    sitk.WriteImage(corrected, str(file))
-    worker.submit(Reassess("r1", "a1", str(file), str(tmp_path / "second")))
+    labels, uncertainty = (read_raw(Path(finished.files[n])) for n in ("labels", "uncertainty"))
+    assert np.array_equal(labels.array, sitk.GetArrayFromImage(mask))
+    assert labels.same_grid(uncertainty)
+    assert np.allclose(labels.ijk_to_ras, Grid.of(mask).ijk_to_ras)
+    assert uncertainty.array.dtype == np.uint8
+    assert 0 < uncertainty.array.max() <= 200
+    write_raw(RawVolume(array, labels.ijk_to_ras), file := tmp_path / "corrigé.nrrd")
+
+    asked = analysis("a1", flair, tmp_path / "first")
+    network, out = finished.files["labels"], str(tmp_path / "second")
+    worker.submit(Reassess("r1", asked, network, str(file), out, {"kps": 70, "sex": "F"}))
     finished = outcome(worker)[-1]
     assert isinstance(finished, Finished)
     again = sitk.GetArrayFromImage(sitk.ReadImage(finished.files["segmentation"]))
     assert np.array_equal(again, array)
-    before, after = (
-        json.loads((tmp_path / name / "assessment.json").read_text("utf-8"))
-        for name in ("first", "second")
-    )
-    validate(after, schema())
+    before, after = (read(tmp_path / name) for name in ("first", "second"))
+    assert (before["facts"]["kps"], after["facts"]["kps"]) == (90, 70)
+    assert (before["facts"]["sex"], after["facts"]["sex"]) == (None, "F")
     assert before["correction"] is None
     assert after["correction"]["removed_voxels"]["ED"] > 0
     assert after["measures"]["volumes_ml"]["ED"] < before["measures"]["volumes_ml"]["ED"]
@@ -108,11 +130,118 @@ def test_a_wrong_mask_is_refused_and_the_study_stays(
     assert isinstance(analysed(worker, "a4", flair, tmp_path / "out")[-1], Finished)
     other = tmp_path / "other.nrrd"
     sitk.WriteImage(sitk.Image(5, 5, 5, sitk.sitkUInt8), str(other))
+    asked, network = analysis("a4", flair, tmp_path / "out"), str(tmp_path / "out" / "labels.nrrd")
     for file, words in ((other, "belongs to this study"), (flair, "cannot be read")):
-        worker.submit(Reassess("r4", "a4", str(file), str(tmp_path / "again")))
+        worker.submit(Reassess("r4", asked, network, str(file), str(tmp_path / "again")))
         failed = outcome(worker)[-1]
         assert isinstance(failed, Failed)
         assert failed.reason is FailureReason.INPUT
         assert words in failed.message
-    worker.submit(Reassess("r5", "a4", str(tmp_path / "out/segmentation.nii.gz"), str(tmp_path)))
+    worker.submit(Reassess("r5", asked, network, network, str(tmp_path / "again")))
     assert isinstance(outcome(worker)[-1], Finished)
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a scene keeps of an analysis, and a correction of its mask."""
+
+    asked: Analyze
+    document: dict[str, Any]
+    network: str
+    drawn: RawVolume
+    corrected: RawVolume
+    mask: str
+
+
+@pytest.fixture
+def earlier(worker: Worker, flair: Path, tmp_path: Path) -> Earlier:
+    finished = analysed(worker, "a6", flair, tmp_path / "first")[-1]
+    assert isinstance(finished, Finished)
+    network = finished.files["labels"]
+    drawn = read_raw(Path(network))
+    array = drawn.array.copy()
+    array[: len(array) // 2] = 0
+    corrected = RawVolume(array, drawn.ijk_to_ras)
+    write_raw(corrected, mask := tmp_path / "mask.nrrd")
+    asked = analysis("a6", flair, tmp_path / "first")
+    return Earlier(asked, read(tmp_path / "first"), network, drawn, corrected, str(mask))
+
+
+@pytest.fixture
+def forgetful(tmp_path: Path) -> Iterator[Worker]:
+    """A worker that did not analyse the study, and has no segmentation pack to do so."""
+    empty = tmp_path / "no packs"
+    empty.mkdir()
+    worker = Worker([sys.executable, "-m", "GliomaAILib.worker"], {MODELS_VARIABLE: str(empty)})
+    yield worker
+    worker.close()
+
+
+def test_a_forgotten_study_is_restored_without_a_network(
+    forgetful: Worker, earlier: Earlier, tmp_path: Path
+) -> None:
+    origin = earlier.document["provenance"]
+    for name, file in (("same", earlier.network), ("less", earlier.mask)):
+        out = str(tmp_path / name)
+        job = Reassess(name, earlier.asked, earlier.network, file, out, {}, origin)
+        forgetful.submit(job)
+        events = outcome(forgetful, seconds=300)
+        assert isinstance(events[-1], Finished), events[-1]
+        stages = {event.stage for event in events if isinstance(event, StageProgress)}
+        assert "segmentation" not in stages
+        assert ("reading" in stages) == (name == "same")  # the second time it is remembered
+    same, less = read(tmp_path / "same"), read(tmp_path / "less")
+    assert same["segmentation"] == earlier.document["segmentation"]
+    assert same["provenance"]["model_packs"] == origin["model_packs"]
+    assert origin["engine"] in same["provenance"]["engine"]
+    assert "restored" in same["provenance"]["engine"]
+    removed = int((earlier.drawn.array > 0).sum() - (earlier.corrected.array > 0).sum())
+    assert less["correction"]["removed_voxels"]["ED"] == removed > 0
+    assert less["facts"]["kps"] is None
+
+
+def test_a_restored_study_can_teach(forgetful: Worker, earlier: Earlier, tmp_path: Path) -> None:
+    reassessment = Reassess("t1", earlier.asked, earlier.network, earlier.mask, "")
+    case = SaveTrainingCase("t1", reassessment, str(tmp_path / "cohort"), "case 1")
+    forgetful.submit(case)
+    assert isinstance(outcome(forgetful, seconds=300)[-1], Finished)
+    (saved,) = read_manifest(tmp_path / "cohort" / "patients.csv", "own")
+    assert set(saved.sequences) == {"flair"}
+    assert saved.segmentation is not None
+    forgetful.submit(case)
+    refused = outcome(forgetful)[-1]
+    assert isinstance(refused, Failed)
+    assert refused.reason is FailureReason.INPUT
+    assert "already" in refused.message
+
+
+def test_a_mask_of_another_study_restores_nothing(
+    forgetful: Worker, earlier: Earlier, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.nrrd"
+    write_raw(RawVolume(earlier.drawn.array[1:], earlier.drawn.ijk_to_ras), wrong)
+    out = tmp_path / "none"
+    forgetful.submit(Reassess("r7", earlier.asked, str(wrong), earlier.mask, str(out)))
+    refused = outcome(forgetful, seconds=300)[-1]
+    assert isinstance(refused, Failed)
+    assert "belongs to this study" in refused.message
+    assert not out.exists()
+
+
+def test_an_inspection_through_the_worker(worker: Worker, flair: Path, tmp_path: Path) -> None:
+    worker.submit(Inspect("i1", str(flair), str(tmp_path / "volumes")))
+    finished = outcome(worker)[-1]
+    assert isinstance(finished, Finished)
+    assert finished.found["taken"] == {"flair": 1}
+    image = sitk.ReadImage(str(flair / "flair.nii.gz"))
+    raw = read_raw(Path(finished.files["1"]))
+    assert np.array_equal(raw.array, sitk.GetArrayFromImage(image))
+    assert np.allclose(raw.ijk_to_ras, Grid.of(image).ijk_to_ras, atol=1e-4)
+
+
+def test_impossible_facts_are_told_before_anything_is_read(worker: Worker, tmp_path: Path) -> None:
+    worker.submit(Analyze("a8", str(tmp_path), str(tmp_path / "out"), facts={"kps": 33}))
+    failed = outcome(worker)[-1]
+    assert isinstance(failed, Failed)
+    assert failed.reason is FailureReason.INPUT
+    assert "kps is 33" in failed.message

@@ -3,7 +3,7 @@
 import dataclasses
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,15 +11,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import SimpleITK as sitk
+
 from gliomaai_training.findings import BlockingFindingError, Severity
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import ModelPack, load_model_pack
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.preprocessing.prepare import PreparationConfig, prepare
+from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.progress import Progress, silent
 from GliomaAILib import __version__
-from GliomaAILib.assessment.assess import assess
+from GliomaAILib.assessment.assess import assess, restore
 from GliomaAILib.assessment.assessment import Assessment, PackUse, Provenance
+from GliomaAILib.intake.case import Case
+from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.intake.study import read_study
 from GliomaAILib.models import BRAIN_MASK_PACK, SEGMENTATION_PACK, find_model_pack
 
@@ -42,6 +47,16 @@ class AnalysisRequest:
     engine: EngineConfig = field(default_factory=EngineConfig)
     model: Path | None = None
     """The segmentation pack to use instead of the shipped one."""
+    facts: ClinicalFacts = field(default_factory=ClinicalFacts)
+    """What the user knows of the patient; it goes before what headers say."""
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """What is known of the run that gave a mask which is taken up again."""
+
+    model_packs: tuple[PackUse, ...] = ()
+    engine: str = "not known"
 
 
 class StageClock:
@@ -86,26 +101,64 @@ class Analyst:
         clock = StageClock()
         with clock.stage("models"):
             pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
-            mask_pack = None
+        study = self._study(request, clock, progress)
+        with clock.stage("inference"):
+            predictor = self._predictor(pack, request.engine)
+            prediction = predictor.predict(study.prepared, progress)
+        with clock.stage("assessment"):
+            progress("measures", 0.0)
+            packs = (pack_use(pack), *study.packs)
+            provenance = _provenance(request, packs, prediction.engine)
+            assessment = assess(study.case, study.prepared, prediction, provenance)
+            progress("measures", 1.0)
+        _stop_at_blocking(assessment)
+        return _timed(assessment, clock)
+
+    def restore(
+        self,
+        request: AnalysisRequest,
+        mask: sitk.Image,
+        earlier: EarlierRun,
+        progress: Progress = silent,
+    ) -> Assessment:
+        """Takes an earlier analysis up again from the mask it gave; no segmentation network runs.
+
+        Args:
+            request: as it was analysed.
+            mask: the network's own, on the reference's native grid.
+            earlier: what is known of the run that gave the mask.
+            progress: as in `analyze`.
+
+        Raises:
+            ValueError: the mask is not of this study.
+            StudyError, BlockingFindingError, ModelPackError, Cancelled: as from `analyze`.
+        """
+        clock = StageClock()
+        study = self._study(request, clock, progress)
+        with clock.stage("assessment"):
+            progress("measures", 0.0)
+            packs = (*earlier.model_packs, *study.packs)
+            provenance = _provenance(
+                request, tuple(dict.fromkeys(packs)), f"restored mask; made by: {earlier.engine}"
+            )
+            assessment = restore(study.case, study.prepared, mask, provenance)
+            progress("measures", 1.0)
+        _stop_at_blocking(assessment)
+        return _timed(assessment, clock)
+
+    def _study(self, request: AnalysisRequest, clock: StageClock, progress: Progress) -> "_Study":
+        mask_pack = None
+        with clock.stage("models"):
             if request.preparation.brain_mask == "network":
                 mask_pack = load_model_pack(find_model_pack(BRAIN_MASK_PACK))
         with clock.stage("intake"):
             case = read_study(request.study, request.choices, progress)
+            facts = case.facts.overridden_by(request.facts)
         with clock.stage("preprocessing"):
             masker = None if mask_pack is None else self._masker(mask_pack)
             prepared = prepare(case.sequences, request.preparation, progress, masker)
-        with clock.stage("inference"):
-            prediction = self._predictor(pack, request.engine).predict(prepared, progress)
-        with clock.stage("assessment"):
-            progress("measures", 0.0)
-            provenance = _provenance(request, (pack, mask_pack), prediction.engine)
-            assessment = assess(case, prepared, prediction, provenance)
-            progress("measures", 1.0)
-        for finding in assessment.findings:
-            if finding.severity is Severity.BLOCKING:
-                raise BlockingFindingError(finding)
-        provenance = dataclasses.replace(provenance, timings_s=dict(clock.seconds))
-        return dataclasses.replace(assessment, provenance=provenance)
+        packs = () if mask_pack is None else (pack_use(mask_pack),)
+        return _Study(dataclasses.replace(case, facts=facts), prepared, packs)
 
     def _predictor(self, pack: ModelPack, engine: EngineConfig) -> Predictor:
         key = (pack.sha256, engine)
@@ -122,14 +175,37 @@ class Analyst:
         return self._maskers[pack.sha256]
 
 
-def _provenance(
-    request: AnalysisRequest, packs: Sequence[ModelPack | None], engine: str
-) -> Provenance:
+@dataclass(frozen=True)
+class _Study:
+    """A study on one grid, and the packs that took part so far."""
+
+    case: Case
+    prepared: Prepared
+    packs: tuple[PackUse, ...]
+
+
+def pack_use(pack: ModelPack) -> PackUse:
+    """A pack as provenance names it."""
+    return PackUse(pack.name, pack.version, pack.sha256)
+
+
+def _stop_at_blocking(assessment: Assessment) -> None:
+    for finding in assessment.findings:
+        if finding.severity is Severity.BLOCKING:
+            raise BlockingFindingError(finding)
+
+
+def _timed(assessment: Assessment, clock: StageClock) -> Assessment:
+    provenance = dataclasses.replace(assessment.provenance, timings_s=dict(clock.seconds))
+    return dataclasses.replace(assessment, provenance=provenance)
+
+
+def _provenance(request: AnalysisRequest, packs: tuple[PackUse, ...], engine: str) -> Provenance:
     return Provenance(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         gliomaai_version=__version__,
         software=_software(),
-        model_packs=tuple(PackUse(p.name, p.version, p.sha256) for p in packs if p is not None),
+        model_packs=packs,
         engine=engine,
         options=_options(request),
     )

@@ -5,12 +5,14 @@ Only what parses the command line is imported here; a command imports what it ne
 
 import argparse
 import logging
+import math
 import signal
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -20,10 +22,12 @@ from gliomaai_training.inference.model_pack import ModelPackError, load_model_pa
 from gliomaai_training.progress import Cancelled
 from gliomaai_training.vocabulary import NOTICE, SEQUENCES
 from GliomaAILib import __version__
+from GliomaAILib.intake.facts import GRADES, KPS_STEP, VALUES, ClinicalFacts, possible_age
 from GliomaAILib.models import PACK_NAMES, find_model_pack
 
 if TYPE_CHECKING:
     from GliomaAILib.analysis import AnalysisRequest
+    from GliomaAILib.assessment.assessment import Assessment
 
 BRAIN_MASKS = ("network", "hd-bet", "stripped")
 """As `preprocessing.brains.BrainMaskSource` has them, which is too heavy to import here."""
@@ -119,6 +123,10 @@ def _add_analyze(
             metavar="PATH",
             help=f"take this file, series folder, series UID or table number for {name}",
         )
+    _add_facts(parser)
+    table = parser.add_argument_group("table of a cohort")
+    table.add_argument("--table", type=Path, metavar="FILE", help="add a line to this CSV file")
+    table.add_argument("--case", metavar="NAME", help="the case's name there; no patient's name")
     how = parser.add_argument_group("how to compute")
     how.add_argument("--device", choices=get_args(Device), default="auto")
     how.add_argument("--engine", choices=get_args(EngineKind), default="auto")
@@ -135,13 +143,43 @@ def _add_analyze(
         action="store_true",
         help="average over the mirror image: twice the time of the network",
     )
-    parser.set_defaults(run=_run_analyze)
+    parser.set_defaults(run=_run_analyze, refuse=parser.error)
+
+
+def _add_facts(parser: argparse.ArgumentParser) -> None:
+    facts = parser.add_argument_group("what is known of the patient; goes before image headers")
+    facts.add_argument("--age", type=_age, metavar="YEARS", dest="age_years")
+    facts.add_argument("--sex", choices=VALUES["sex"])
+    kps = range(KPS_STEP, 101, KPS_STEP)
+    help_ = "Karnofsky performance status, 10 to 100 in tens"
+    facts.add_argument("--kps", type=int, choices=kps, metavar="KPS", help=help_)
+    facts.add_argument("--resection", choices=VALUES["resection"], help="planned or done")
+    facts.add_argument("--idh", choices=VALUES["idh"], help="known from tissue")
+    facts.add_argument(
+        "--1p19q",
+        choices=VALUES["codeletion_1p19q"],
+        dest="codeletion_1p19q",
+        help="known from tissue",
+    )
+    facts.add_argument("--grade", type=int, choices=GRADES, help="WHO 2021, known from tissue")
+
+
+def _age(text: str) -> float:
+    """Years, for argparse."""
+    try:
+        years = float(text)
+    except ValueError:
+        years = math.nan
+    if not possible_age(years):
+        raise argparse.ArgumentTypeError(f"{text!r} is no age in years")
+    return years
 
 
 def _run_analyze(arguments: argparse.Namespace) -> int:
     from GliomaAILib.terminal import StageDisplay, summary, timing_table
 
     begin = time.perf_counter()
+    facts = _facts(arguments)
     _stop_on_sigterm()
     # Imported only now: they take a second or two.
     import SimpleITK as sitk
@@ -156,11 +194,13 @@ def _run_analyze(arguments: argparse.Namespace) -> int:
     clock = {"imports": time.perf_counter() - begin}
     try:
         _check_writable(arguments.out)
+        _check_table(arguments)
         with StageDisplay(quiet=arguments.quiet) as display:
-            assessment = analyze_study(_request(arguments), display)
+            assessment = analyze_study(_request(arguments, facts), display)
             clock |= assessment.provenance.timings_s
             writing = time.perf_counter()
             files = write_assessment(assessment, arguments.out, display)
+            _add_to_table(arguments, assessment)
             clock["output"] = time.perf_counter() - writing
     except OutputError as error:
         _say(f"Error: {error}")
@@ -197,7 +237,34 @@ def _check_writable(folder: Path) -> None:
         raise OSError(f"--out {folder} cannot be written: {reason}; name another") from error
 
 
-def _request(arguments: argparse.Namespace) -> "AnalysisRequest":
+def _facts(arguments: argparse.Namespace) -> ClinicalFacts:
+    """The patient's facts; ends the program where they contradict each other."""
+    given = {one.name: getattr(arguments, one.name) for one in fields(ClinicalFacts)}
+    try:
+        facts = ClinicalFacts(**given)
+    except ValueError as error:
+        arguments.refuse(str(error))
+    if (arguments.table is None) != (arguments.case is None):
+        arguments.refuse("--table and --case go together")
+    return facts
+
+
+def _check_table(arguments: argparse.Namespace) -> None:
+    from GliomaAILib.output.cohort_table import check_table
+
+    if arguments.table is not None:
+        check_table(arguments.table, arguments.case)
+
+
+def _add_to_table(arguments: argparse.Namespace, assessment: "Assessment") -> None:
+    from GliomaAILib.output.cohort_table import append_row, cohort_row
+    from GliomaAILib.output.document import assessment_document
+
+    if arguments.table is not None:
+        append_row(arguments.table, cohort_row(arguments.case, assessment_document(assessment)))
+
+
+def _request(arguments: argparse.Namespace, facts: ClinicalFacts) -> "AnalysisRequest":
     from gliomaai_training.inference.config import EngineConfig
     from gliomaai_training.preprocessing.prepare import PreparationConfig
     from GliomaAILib.analysis import AnalysisRequest
@@ -211,6 +278,7 @@ def _request(arguments: argparse.Namespace) -> "AnalysisRequest":
             device=arguments.device, engine=arguments.engine, flips=arguments.flips
         ),
         model=arguments.model,
+        facts=facts,
     )
 
 

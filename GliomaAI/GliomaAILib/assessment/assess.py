@@ -1,6 +1,7 @@
 """From a prediction to an assessment."""
 
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -9,7 +10,14 @@ from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.inference.prediction import Prediction
 from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.preprocessing.native import (
+    labels_to_common,
+    labels_to_native,
+    probabilities_to_native_labels,
+)
 from gliomaai_training.preprocessing.prepared import Prepared
+from gliomaai_training.preprocessing.resampling import is_common
+from gliomaai_training.vocabulary import Label
 from GliomaAILib.assessment.assessment import Assessment, Provenance
 from GliomaAILib.assessment.location import locate, register_brain, template_midline
 from GliomaAILib.assessment.measures import Measures, measure
@@ -32,23 +40,81 @@ def assess(
             f"the prediction has size {prediction.labels.GetSize()}, "
             f"the prepared study {prepared.grid.size}: they are not of one study"
         )
-    registration = template_registration(prepared, prediction.labels)
-    measures = measured(prepared, prediction.labels, registration)
     segmentation = _native_segmentation(prepared, prediction)
-    found = result_findings(prepared, prediction, measures, segmentation)
+    masks = _Masks(prediction.labels, segmentation, prediction)
+    return _assessed(case, prepared, masks, provenance)
+
+
+def restore(case: Case, prepared: Prepared, mask: sitk.Image, provenance: Provenance) -> Assessment:
+    """The assessment of an earlier analysis, from the mask that it gave; no network runs.
+
+    What else the network said, its uncertainty above all, is not known any more. On a reference
+    that is not 1 mm isotropic the measures may differ from the earlier ones by rounding to voxels.
+
+    Args:
+        case: the same study.
+        prepared: of the case.
+        mask: the network's `vocabulary.Label` values on the reference's native grid.
+        provenance: of the restored assessment.
+
+    Raises:
+        ValueError: the mask lies on another grid or holds an unknown label.
+    """
+    mask = checked_mask(mask, prepared.native_grids[prepared.reference])
+    labels = labels_to_common(mask, prepared, prepared.reference)
+    return _assessed(case, prepared, _Masks(labels, mask, None), provenance)
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """The network's labels on both grids, and all it said where that is known."""
+
+    labels: sitk.Image
+    segmentation: sitk.Image
+    prediction: Prediction | None
+
+
+def _assessed(case: Case, prepared: Prepared, masks: _Masks, provenance: Provenance) -> Assessment:
+    registration = template_registration(prepared, masks.labels)
+    measures = measured(prepared, masks.labels, registration)
+    found = result_findings(prepared, masks.prediction, measures, masks.segmentation)
     return Assessment(
         reference=prepared.reference,
         sources=case.sources,
         facts=case.facts,
         findings=sorted_findings(case.findings + prepared.findings + found),
-        segmentation=segmentation,
-        labels=prediction.labels,
-        entropy=prediction.entropy,
+        segmentation=masks.segmentation,
+        labels=masks.labels,
+        entropy=None if masks.prediction is None else masks.prediction.entropy,
         prepared=prepared,
         registration=registration,
         measures=measures,
         provenance=provenance,
     )
+
+
+def checked_mask(mask: sitk.Image, grid: Grid) -> sitk.Image:
+    """A mask from outside as UInt8 labels.
+
+    Args:
+        mask: what somebody gave.
+        grid: the native grid on which it must lie.
+
+    Raises:
+        ValueError: it lies on another grid or holds an unknown label.
+    """
+    if mask.GetDimension() != 3 or not Grid.of(mask).matches(grid):
+        raise ValueError(
+            f"the mask has size {mask.GetSize()} and spacing {mask.GetSpacing()} mm, "
+            f"the study's {grid.size} and {grid.spacing_mm} mm, or it lies "
+            "elsewhere: use the mask that belongs to this study"
+        )
+    values = np.unique(sitk.GetArrayViewFromImage(mask))
+    unknown = sorted(set(values.tolist()) - set(Label))
+    if unknown:
+        raise ValueError(f"the mask holds unknown labels {unknown}")
+    plain: sitk.Image = sitk.Cast(mask, sitk.sitkUInt8)
+    return plain
 
 
 def template_registration(prepared: Prepared, labels: sitk.Image) -> AtlasRegistration | None:
@@ -70,12 +136,6 @@ def measured(
 
 def _native_segmentation(prepared: Prepared, prediction: Prediction) -> sitk.Image:
     """The labels on the reference's own voxels, smooth where those are finer than the grid's."""
-    from gliomaai_training.preprocessing.native import (
-        labels_to_native,
-        probabilities_to_native_labels,
-    )
-    from gliomaai_training.preprocessing.resampling import is_common
-
     reference = prepared.reference
     if is_common(prepared.native_grids[reference]):
         return labels_to_native(prediction.labels, prepared, reference)

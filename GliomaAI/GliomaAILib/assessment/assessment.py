@@ -9,7 +9,8 @@ from gliomaai_training.findings import Finding
 from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.prepared import Prepared
 from GliomaAILib.assessment.measures import Measures
-from GliomaAILib.intake.case import ClinicalFacts, Source
+from GliomaAILib.intake.case import Source
+from GliomaAILib.intake.facts import ClinicalFacts
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Assessment:
     """UInt8 `vocabulary.Label` values on the reference sequence's native grid."""
     labels: sitk.Image
     """UInt8 `vocabulary.Label` values on the common grid."""
-    entropy: sitk.Image
-    """Float32 bits (0 certain, 2 uniform) on the common grid."""
+    entropy: sitk.Image | None
+    """Float32 bits (0 certain, 2 uniform) on the common grid; None where the network's mask was
+    restored and nothing else of what it said is known."""
     prepared: Prepared
     registration: AtlasRegistration | None
     """To ICBM152; None where it failed, or without a tumour to locate."""

@@ -12,44 +12,58 @@ from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.preprocessing.native import labels_to_common
 from gliomaai_training.vocabulary import REGIONS, Label
-from GliomaAILib.assessment.assess import measured, sorted_findings, template_registration
+from GliomaAILib.assessment.assess import (
+    checked_mask,
+    measured,
+    sorted_findings,
+    template_registration,
+)
 from GliomaAILib.assessment.assessment import Assessment, Correction
 from GliomaAILib.assessment.result_findings import measures_findings
+from GliomaAILib.intake.facts import ClinicalFacts
 
 RESULT = "assessment."
 """What the codes of findings about a result begin with."""
 
 
-def reassess(original: Assessment, mask: sitk.Image) -> Assessment:
-    """The assessment of the same study with a corrected mask.
+def reassess(
+    original: Assessment, mask: sitk.Image, facts: ClinicalFacts | None = None
+) -> Assessment:
+    """The assessment of the same study with a corrected mask or other facts.
 
     Where a voxel was not touched its label on the common grid stays the network's own, so a mask
-    without changes gives the same measures, and a small correction changes no others.
+    without changes gives the same measures, and a small correction changes no others. What the
+    network doubts in its own mask is said again as long as that mask is unchanged.
 
     Args:
         original: what the networks found; not an assessment that was corrected before.
         mask: `vocabulary.Label` values on the native grid of `original.segmentation`; it comes
             back unchanged as the new `segmentation`.
+        facts: what the user knows of the patient; it goes before what `original` has.
 
     Raises:
-        ValueError: the mask lies on another grid, holds an unknown label, or `original` is itself
-            a correction.
+        ValueError: the mask lies on another grid, holds an unknown label, the facts contradict
+            each other, or `original` is itself a correction.
     """
     if original.correction is not None:
         raise ValueError("reassess the network's own assessment, not a corrected one")
-    mask = _checked(mask, original.segmentation)
+    mask = checked_mask(mask, Grid.of(original.segmentation))
     before = sitk.GetArrayViewFromImage(original.segmentation)
     after = sitk.GetArrayViewFromImage(mask)
+    changed = before != after
     correction = _correction(before, after)
-    labels = _common_labels(original, mask, before != after)
+    labels = _common_labels(original, mask, changed)
     registration = _registration(original, labels)
     measures = measured(original.prepared, labels, registration)
-    found = [f for f in original.findings if not f.code.startswith(RESULT)]
+    found = list(original.findings)
+    if changed.any():
+        found = [f for f in found if not f.code.startswith(RESULT)]
+        if measures.volumes_ml["WT"] > 0:
+            found += measures_findings(measures, mask)
     found.append(_corrected_finding(correction, Grid.of(mask).voxel_ml))
-    if measures.volumes_ml["WT"] > 0:
-        found += measures_findings(measures, mask)
     return dataclasses.replace(
         original,
+        facts=original.facts.overridden_by(facts or ClinicalFacts()),
         segmentation=mask,
         labels=labels,
         registration=registration,
@@ -57,21 +71,6 @@ def reassess(original: Assessment, mask: sitk.Image) -> Assessment:
         findings=sorted_findings(tuple(found)),
         correction=correction,
     )
-
-
-def _checked(mask: sitk.Image, segmentation: sitk.Image) -> sitk.Image:
-    if not Grid.of(mask).matches(Grid.of(segmentation)):
-        raise ValueError(
-            f"the corrected mask has size {mask.GetSize()} and spacing {mask.GetSpacing()} mm, "
-            f"the study's {segmentation.GetSize()} and {segmentation.GetSpacing()} mm, or it lies "
-            "elsewhere: correct the mask that belongs to this study"
-        )
-    values = np.unique(sitk.GetArrayViewFromImage(mask))
-    unknown = sorted(set(values.tolist()) - set(Label))
-    if unknown:
-        raise ValueError(f"the corrected mask holds unknown labels {unknown}")
-    plain: sitk.Image = sitk.Cast(mask, sitk.sitkUInt8)
-    return plain
 
 
 def _registration(original: Assessment, labels: sitk.Image) -> AtlasRegistration | None:

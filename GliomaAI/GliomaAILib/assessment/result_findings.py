@@ -27,13 +27,13 @@ NATIVE_VOLUME_DEVIATION = 0.05
 
 
 def result_findings(
-    prepared: Prepared, prediction: Prediction, measures: Measures, segmentation: sitk.Image
+    prepared: Prepared, prediction: Prediction | None, measures: Measures, segmentation: sitk.Image
 ) -> tuple[Finding, ...]:
     """Findings about the network's segmentation and its measures.
 
     Args:
         prepared: the study.
-        prediction: on the common grid.
+        prediction: on the common grid; None where nothing but its labels is known any more.
         measures: of the prediction's labels.
         segmentation: the same labels on the reference sequence's native grid.
     """
@@ -48,7 +48,8 @@ def result_findings(
         )
     return (
         *measures_findings(measures, segmentation),
-        *_of_certainty(prepared, prediction),
+        *(() if prediction is None else _of_certainty(prediction)),
+        *_of_enhancement(prepared),
     )
 
 
@@ -96,7 +97,7 @@ def _of_extent(measures: Measures, segmentation: sitk.Image) -> Iterator[Finding
         )
 
 
-def _of_certainty(prepared: Prepared, prediction: Prediction) -> Iterator[Finding]:
+def _of_certainty(prediction: Prediction) -> Iterator[Finding]:
     tumour = sitk.GetArrayViewFromImage(prediction.labels) > 0
     mean_bits = float(np.mean(sitk.GetArrayViewFromImage(prediction.entropy)[tumour]))
     usual_bits = prediction.usual_entropy_bits
@@ -108,6 +109,9 @@ def _of_certainty(prepared: Prepared, prediction: Prediction) -> Iterator[Findin
             f"nine in ten of those on which it was judged (up to {usual_bits:.2f} bits).",
             "Check borders and labels against the images.",
         )
+
+
+def _of_enhancement(prepared: Prepared) -> Iterator[Finding]:
     if "t1gd" not in prepared.sequences:
         yield Finding(
             "assessment.enhancement_unseen",

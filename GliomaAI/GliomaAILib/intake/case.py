@@ -6,15 +6,7 @@ from dataclasses import dataclass, field
 import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding
-
-
-@dataclass(frozen=True)
-class ClinicalFacts:
-    """What the headers say of the patient beyond the images; None where they do not say."""
-
-    age_years: float | None = None
-    sex: str | None = None
-    """`F`, `M` or None."""
+from GliomaAILib.intake.facts import ClinicalFacts
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from gliomaai_training.progress import Progress
-from GliomaAILib.intake.case import ClinicalFacts
 from GliomaAILib.intake.dicom_pixels import read_stack
 from GliomaAILib.intake.dicom_slices import (
     SEGMENTATION_STORAGE,
+    SeriesFacts,
     Slice,
     UnreadableDicomError,
     read_slices,
 )
 from GliomaAILib.intake.dicom_stacks import Rejected, Stack, most_common, stacks_of_series
+from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.intake.image_files import read_header, read_volume
 from GliomaAILib.intake.names import OtherKind, names_processing, other_kind
 from GliomaAILib.intake.parameters import other_kind_by_parameters
 from GliomaAILib.intake.privacy import IdentifierMask
 from GliomaAILib.intake.scan import Scan, image_format, stem
+from GliomaAILib.intake.sidecar import Sidecar, read_sidecar
 from GliomaAILib.intake.volume import HeaderFacts, Refusal, Volume, VolumeRefusedError
 
 STAGE = "reading"
@@ -39,15 +41,18 @@ class Collection:
     mask: IdentifierMask
 
 
-def collect(found: Scan, progress: Progress) -> Collection:
+def collect(found: Scan, progress: Progress, chosen: frozenset[Path] = frozenset()) -> Collection:
     """Reads every header of a scan; no voxels yet.
 
     Args:
         found: the files.
         progress: told after each file.
+        chosen: image files that a person chose, resolved: no name speaks against them.
     """
     slices, refusals = _read_all_slices(found, progress)
-    mask = IdentifierMask({text for item in slices for text in item.series.identifiers})
+    sidecars = {path: read_sidecar(path) for path in found.images}
+    named: list[SeriesFacts | Sidecar] = [*(item.series for item in slices), *sidecars.values()]
+    mask = IdentifierMask({text for one in named for text in one.identifiers})
     volumes: list[Volume] = []
     series: dict[str, list[Slice]] = defaultdict(list)
     for item in slices:
@@ -56,7 +61,15 @@ def collect(found: Scan, progress: Progress) -> Collection:
     for members in by_number:
         _sort_series(members, found, mask, volumes, refusals)
     for path in found.images:
-        _sort_file(path, found, mask, volumes, refusals)
+        shown = mask(found.relative(path))
+        part: Volume | Refusal | None = None
+        if path.resolve() not in chosen:
+            part = _named_otherwise(path, sidecars[path], shown)
+        part = part or _file_volume(path, sidecars[path], shown, found)
+        if isinstance(part, Volume):
+            volumes.append(part)
+        else:
+            refusals.append(part)
     for path in found.flat_images:
         refusals.append(
             Refusal(
@@ -66,7 +79,7 @@ def collect(found: Scan, progress: Progress) -> Collection:
                 expected=True,
             )
         )
-    return Collection(tuple(volumes), tuple(refusals), _facts(slices), mask)
+    return Collection(tuple(volumes), tuple(refusals), _facts(named), mask)
 
 
 def _read_all_slices(found: Scan, progress: Progress) -> tuple[list[Slice], list[Refusal]]:
@@ -167,45 +180,46 @@ def _dicom_volume(stack: Stack, name: str, found: Scan, mask: IdentifierMask) ->
     )
 
 
-def _sort_file(
-    path: Path,
-    found: Scan,
-    mask: IdentifierMask,
-    volumes: list[Volume],
-    refusals: list[Refusal],
-) -> None:
-    shown = mask(found.relative(path))
+def _named_otherwise(path: Path, sidecar: Sidecar, shown: str) -> Refusal | None:
+    """The refusal of a file whose name or sidecar tells that it is none of the four sequences."""
     if kind := other_kind(stem(path)):
-        refusals.append(Refusal(shown, kind.code, (f"it is named as {kind.words}",), True))
-        return
+        return Refusal(shown, kind.code, (f"it is named as {kind.words}",), True)
+    if sidecar.header is not None and (kind := _kind(sidecar.header)):
+        return Refusal(shown, kind.code, (f"it is {kind.words}",), True)
+    return None
+
+
+def _file_volume(path: Path, sidecar: Sidecar, shown: str, found: Scan) -> Volume | Refusal:
+    """A volume file as it could be a sequence, or why it cannot."""
     try:
         header = read_header(path, shown)
     except VolumeRefusedError as error:
-        refusals.append(Refusal(shown, error.code, (error.reason,)))
-        return
+        return Refusal(shown, error.code, (error.reason,))
     direction = np.reshape(header.direction, (3, 3))
     thickest = int(np.argmax(header.spacing_mm))
-    volumes.append(
-        Volume(
-            paths=(path,),
-            file_names=(shown,),
-            format=image_format(path) or "",
-            description=shown,
-            name_texts=(stem(path), path.parent.name if path.parent != found.root else ""),
-            size=header.size,
-            spacing_mm=header.spacing_mm,
-            normal_axis=int(np.argmax(np.abs(direction[:, thickest]))),
-            load=partial(read_volume, path),
-            findings=header.findings,
-            derived_name=names_processing(stem(path)),
-        )
+    told = sidecar.header or HeaderFacts()
+    folder = path.parent.name if path.parent != found.root else ""
+    return Volume(
+        paths=(path,),
+        file_names=(shown,),
+        format=image_format(path) or "",
+        description=shown,
+        # A file's name was chosen later than the scanner's words, often for what these leave open.
+        name_texts=(stem(path), told.series_description, told.protocol_name, folder),
+        size=header.size,
+        spacing_mm=header.spacing_mm,
+        normal_axis=int(np.argmax(np.abs(direction[:, thickest]))),
+        header=sidecar.header,
+        load=partial(read_volume, path),
+        findings=(*header.findings, *sidecar.findings(shown)),
+        derived_name=names_processing(stem(path)) or names_processing(told.series_description),
     )
 
 
-def _facts(slices: Sequence[Slice]) -> ClinicalFacts:
-    """Age and sex, when all slices that name them agree."""
-    ages = {item.series.age_years for item in slices} - {None}
-    sexes = {item.series.sex for item in slices} - {None}
+def _facts(named: Sequence[SeriesFacts | Sidecar]) -> ClinicalFacts:
+    """Age and sex, when all headers that name them agree."""
+    ages = {one.age_years for one in named} - {None}
+    sexes = {one.sex for one in named} - {None}
     return ClinicalFacts(
         age_years=min(age for age in ages if age is not None) if _alike(ages) else None,
         sex=next(iter(sexes)) if len(sexes) == 1 else None,

@@ -12,6 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 
+from GliomaAILib.intake.facts import age_of_string
+from GliomaAILib.intake.parameters import names_agent
 from GliomaAILib.intake.privacy import fingerprint
 from GliomaAILib.intake.volume import HeaderFacts, Origin
 
@@ -249,12 +251,12 @@ def _header(datasets: Sequence[Dataset]) -> HeaderFacts:
 
 
 def _names_contrast(value: object) -> bool:
-    """Whether the contrast field names an agent; some scanners write NONE into it."""
+    """Whether the contrast field names an agent."""
     if value is None:
         return False
     if isinstance(value, pydicom.Sequence):
         return len(value) > 0
-    return str(value).strip().lower() not in {"", "none", "no", "n", "0", "without", "ohne"}
+    return names_agent(str(value))
 
 
 def _plane(position: object, orientation: object, spacing: object) -> Plane | None:
@@ -301,10 +303,9 @@ def _integer(value: object) -> int | None:
 
 def _age_years(dataset: Dataset) -> float | None:
     """Age from PatientAge (DICOM PS3.5, value representation AS), else from the two dates."""
-    text = str(dataset.get("PatientAge") or "").strip().upper()
-    per_year = {"Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}
-    if text[-1:] in per_year and text[:-1].isdigit() and int(text[:-1]) > 0:
-        return int(text[:-1]) / per_year[text[-1]]
+    years = age_of_string(str(dataset.get("PatientAge") or ""))
+    if years is not None:
+        return years
     born, taken = (str(dataset.get(key) or "") for key in ("PatientBirthDate", "StudyDate"))
     if not (len(born) == len(taken) == 8 and (born + taken).isdigit()):
         return None

@@ -19,6 +19,15 @@ T1_EITHER = {"t1": 0.49, "t1gd": 0.49, "t2": 0.01, "flair": 0.01}
 T2_RATHER_THAN_FLAIR = {"t1": 0.01, "t1gd": 0.01, "t2": 0.90, "flair": 0.08}
 
 
+NO_AGENT = frozenset({"", "none", "no", "n", "0", "without", "ohne"})
+"""What some scanners write in place of a contrast agent."""
+
+
+def names_agent(text: str) -> bool:
+    """Whether the text of a contrast field names an agent."""
+    return text.strip().lower() not in NO_AGENT
+
+
 def parameter_evidence(header: HeaderFacts) -> list[Evidence]:
     """Evidence from echo, repetition and inversion times and from the contrast field."""
     pieces = []

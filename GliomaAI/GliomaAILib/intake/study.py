@@ -1,8 +1,8 @@
 """A study folder or file becomes a Case."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -11,10 +11,11 @@ from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.progress import Progress, silent
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib.intake.case import Case, Source
-from GliomaAILib.intake.choose import choose
-from GliomaAILib.intake.collect import collect
+from GliomaAILib.intake.choose import Choice, choose
+from GliomaAILib.intake.collect import Collection, collect
 from GliomaAILib.intake.errors import AmbiguousStudyError, StudyError
-from GliomaAILib.intake.recognise import Candidate, recognise
+from GliomaAILib.intake.facts import ClinicalFacts
+from GliomaAILib.intake.recognise import Candidate, Recognised, recognise
 from GliomaAILib.intake.scan import Scan, scan
 from GliomaAILib.intake.volume import Origin, Refusal
 
@@ -35,6 +36,19 @@ COST_OF_MISSING = {
     "flair": "oedema is hard to tell from cerebrospinal fluid, so its extent is less sure",
 }
 """What the published 15-subset tables show of each sequence's part in the result."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a study holds, before anybody chose anything. Holds no identifier of the patient."""
+
+    candidates: tuple[Candidate, ...]
+    taken: Mapping[str, int]
+    """Number of the candidate by sequence; empty where there is a question."""
+    question: str | None
+    """What a person has to choose; None where nothing is unclear."""
+    findings: tuple[Finding, ...]
+    facts: ClinicalFacts
 
 
 def read_study(
@@ -61,37 +75,91 @@ def read_study(
         AmbiguousStudyError: a person has to choose; its table shows among what.
         Cancelled: from `progress`.
     """
-    # Warnings of the image library quote paths, and paths may hold names.
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    choices = dict(choices or {})
-    if unknown := sorted(set(choices) - set(SEQUENCES)):
-        raise StudyError(f"Unknown sequence {unknown}: choose among {', '.join(SEQUENCES)}.")
-    found = _with_chosen_files(scan(Path(folder_or_file)), choices)
-    collection = collect(found, progress)
-    recognised = recognise(collection.volumes, progress)
-    refusals = (*collection.refusals, *recognised.refusals)
-    if not recognised.candidates:
-        raise StudyError(_nothing_usable(found, refusals))
-    named = _named(recognised.candidates, choices, found)
-    mixed: list[Finding] = []
-    candidates = _of_one_examination(recognised.candidates, named, mixed)
-    choice = choose(candidates, named)
-    if not choice.taken:
-        raise StudyError(_nothing_usable(found, refusals))
-    findings = (
-        *recognised.findings,
-        *mixed,
-        *choice.findings,
-        *_refusal_findings(refusals),
-        *_missing(set(choice.taken)),
-    )
+    contents = _contents(Path(folder_or_file), dict(choices or {}), progress)
+    settled = _settled(contents)
     progress("reading", 1.0)
     return Case(
-        sequences={name: candidate.image for name, candidate in choice.taken.items()},
-        sources={name: _source(candidate) for name, candidate in choice.taken.items()},
-        facts=collection.facts,
-        findings=tuple(replace(f, message=collection.mask(f.message)) for f in findings),
+        sequences={name: candidate.image for name, candidate in settled.taken.items()},
+        sources={name: _source(candidate) for name, candidate in settled.taken.items()},
+        facts=contents.collection.facts,
+        findings=settled.findings,
     )
+
+
+def inspect_study(folder_or_file: Path, progress: Progress = silent) -> Inspection:
+    """What a study holds and what `read_study` would take of it, or would ask.
+
+    Args:
+        folder_or_file: as in `read_study`.
+        progress: told the stage `reading` with the fraction done.
+
+    Raises:
+        StudyError: nothing usable.
+        Cancelled: from `progress`.
+    """
+    contents = _contents(Path(folder_or_file), {}, progress)
+    try:
+        settled, question = _settled(contents), None
+    except AmbiguousStudyError as error:
+        known = (*contents.recognised.findings, *_refusal_findings(contents.refusals))
+        settled = Choice({}, contents.masked(known))
+        question = contents.collection.mask(error.question)
+    progress("reading", 1.0)
+    return Inspection(
+        candidates=contents.recognised.candidates,
+        taken={name: candidate.number for name, candidate in settled.taken.items()},
+        question=question,
+        findings=settled.findings,
+        facts=contents.collection.facts,
+    )
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """Everything that was found before one candidate is taken for each sequence."""
+
+    found: Scan
+    choices: Mapping[str, str]
+    collection: Collection
+    recognised: Recognised
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        return (*self.collection.refusals, *self.recognised.refusals)
+
+    def masked(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(replace(f, message=self.collection.mask(f.message)) for f in findings)
+
+
+def _contents(place: Path, choices: Mapping[str, str], progress: Progress) -> _Contents:
+    # Warnings of the image library quote paths, and paths may hold names.
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    if unknown := sorted(set(choices) - set(SEQUENCES)):
+        raise StudyError(f"Unknown sequence {unknown}: choose among {', '.join(SEQUENCES)}.")
+    found = _with_chosen_files(scan(place), choices)
+    collection = collect(found, progress, _chosen_files(found, choices))
+    contents = _Contents(found, choices, collection, recognise(collection.volumes, progress))
+    if not contents.recognised.candidates:
+        raise StudyError(_nothing_usable(found, contents.refusals))
+    return contents
+
+
+def _settled(contents: _Contents) -> Choice:
+    """One candidate for each sequence, and all there is to say; raises what `read_study` does."""
+    candidates = contents.recognised.candidates
+    named = _named(candidates, contents.choices, contents.found)
+    mixed: list[Finding] = []
+    choice = choose(_of_one_examination(candidates, named, mixed), named)
+    if not choice.taken:
+        raise StudyError(_nothing_usable(contents.found, contents.refusals))
+    findings = (
+        *contents.recognised.findings,
+        *mixed,
+        *choice.findings,
+        *_refusal_findings(contents.refusals),
+        *_missing(set(choice.taken)),
+    )
+    return Choice(choice.taken, contents.masked(findings))
 
 
 def _with_chosen_files(found: Scan, choices: Mapping[str, str]) -> Scan:
@@ -105,6 +173,17 @@ def _with_chosen_files(found: Scan, choices: Mapping[str, str]) -> Scan:
             found, dicom=(*found.dicom, *more.dicom), images=(*found.images, *more.images)
         )
     return found
+
+
+def _chosen_files(found: Scan, choices: Mapping[str, str]) -> frozenset[Path]:
+    places = [place for value in choices.values() for place in _places(value, found)]
+    return frozenset(place for place in places if place.is_file())
+
+
+def _places(value: str, found: Scan) -> list[Path]:
+    """What a choice can mean as a path, resolved: as it stands, or within the study folder."""
+    paths = (Path(value).expanduser(), found.root / value)
+    return [path.resolve() for path in paths if path.exists()]
 
 
 def _named(
@@ -132,14 +211,12 @@ def _named(
 def _is_named(candidate: Candidate, value: str, found: Scan) -> bool:
     if value == str(candidate.number) or value == candidate.volume.series_uid:
         return True
-    for path in (Path(value).expanduser(), found.root / value):
-        if path.exists():
-            place = path.resolve()
-            return any(
-                p.resolve() == place or p.resolve().is_relative_to(place)
-                for p in candidate.volume.paths
-            )
-    return False
+    places = _places(value, found)[:1]
+    return any(
+        path.resolve() == place or path.resolve().is_relative_to(place)
+        for place in places
+        for path in candidate.volume.paths
+    )
 
 
 def _of_one_examination(

@@ -11,7 +11,7 @@ from gliomaai_training.findings import Finding
 
 @dataclass(frozen=True)
 class HeaderFacts:
-    """What a DICOM header says of how the image was made; None or empty where it is silent."""
+    """What a header or sidecar says of how the image was made; None or empty where it is silent."""
 
     series_description: str = field(default="", repr=False)
     protocol_name: str = field(default="", repr=False)

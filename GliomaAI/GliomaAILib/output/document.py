@@ -17,7 +17,7 @@ from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
 from GliomaAILib.assessment.measures import Measures
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Grows by one after the dot when fields are added, before it when a field changes its meaning."""
 
 _DECIMALS = 4

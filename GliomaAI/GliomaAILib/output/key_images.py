@@ -41,11 +41,19 @@ _ENTROPY_STOPS = np.array(
 
 @dataclass(frozen=True)
 class Outline:
-    """One label on one slice as an SVG path, in voxels of the slice's picture."""
+    """One label on one slice, in mm from the upper left corner of the slice's picture."""
 
     label: Label
     colour: str
-    path: str
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+    """Closed lines; a line inside another one is a hole."""
+
+    @property
+    def path(self) -> str:
+        """The outline as an SVG path."""
+        return "".join(
+            "M" + " ".join(f"{x:.1f},{y:.1f}" for x, y in ring) + "Z" for ring in self.rings
+        )
 
 
 @dataclass(frozen=True)
@@ -145,26 +153,39 @@ def with_entropy(
     return np.asarray(mixed.round(), dtype=np.uint8)
 
 
-def entropy_gradient() -> str:
-    """The colours of `with_entropy` as a CSS gradient from 0 to `ENTROPY_SCALE_BITS`."""
-    stops = [f"rgb({r:.0f} {g:.0f} {b:.0f}) {at:.0%}" for at, r, g, b in _ENTROPY_STOPS]
-    return f"linear-gradient(to right, {', '.join(stops)})"
+def entropy_stops() -> list[tuple[float, tuple[int, int, int]]]:
+    """The colours of `with_entropy` between 0 and `ENTROPY_SCALE_BITS`, by share of the way."""
+    return [(float(at), (int(r), int(g), int(b))) for at, r, g, b in _ENTROPY_STOPS]
 
 
-def data_uri(pixels: NDArray[np.uint8], enlarge: bool = True) -> str:
-    """A picture to stand in a page by itself; slices are enlarged for print.
+@dataclass(frozen=True)
+class Picture:
+    """A picture that stands in a page by itself."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+    @property
+    def uri(self) -> str:
+        """For a web page."""
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode("ascii")
+
+
+def picture(pixels: NDArray[np.uint8], enlarge: bool = True) -> Picture:
+    """A picture of pixels; slices are enlarged for print.
 
     Slices go as JPEG of high quality: a report shows, the study's files are what is measured.
     """
     from PIL import Image
 
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     if enlarge:
-        size = (picture.width * _ENLARGEMENT, picture.height * _ENLARGEMENT)
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
+        size = (image.width * _ENLARGEMENT, image.height * _ENLARGEMENT)
+        image = image.resize(size, Image.Resampling.BICUBIC)
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    image.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return Picture(stream.getvalue(), image.width, image.height)
 
 
 def _axis(plane: str) -> int:
@@ -198,19 +219,20 @@ def _outlines(picture: NDArray[np.generic], across: float, down: float) -> tuple
         region = np.pad((picture == label).astype(np.float32), 1)
         if not region.any():
             continue
-        path = _path(ndimage.gaussian_filter(region, _OUTLINE_SIGMA_VOXELS), across, down)
-        found.append(Outline(label, LABEL_COLOURS[label], path))
+        rings = _rings(ndimage.gaussian_filter(region, _OUTLINE_SIGMA_VOXELS), across, down)
+        found.append(Outline(label, LABEL_COLOURS[label], rings))
     return tuple(found)
 
 
-def _path(region: NDArray[np.float32], across: float, down: float) -> str:
+def _rings(
+    region: NDArray[np.float32], across: float, down: float
+) -> tuple[tuple[tuple[float, float], ...], ...]:
     from contourpy import contour_generator
 
     # Voxel n of the picture, padded by one, covers n - 1 to n.
     x = (np.arange(region.shape[1]) - 0.5) * across
     y = (np.arange(region.shape[0]) - 0.5) * down
-    parts = []
-    for line in contour_generator(x, y, region).lines(0.5):
-        points = " ".join(f"{px:.1f},{py:.1f}" for px, py in np.asarray(line)[:-1])
-        parts.append(f"M{points}Z")
-    return "".join(parts)
+    lines = contour_generator(x, y, region).lines(0.5)
+    return tuple(
+        tuple((float(px), float(py)) for px, py in np.asarray(line)[:-1]) for line in lines
+    )

@@ -14,15 +14,14 @@ from typing import IO
 
 from GliomaAILib.worker import launch
 from GliomaAILib.worker.protocol import (
-    Analyze,
     Cancel,
     Cancelled,
     Event,
     Failed,
     FailureReason,
     Finished,
+    Job,
     ProtocolError,
-    Reassess,
     Request,
     decode,
     encode,
@@ -61,7 +60,7 @@ class Worker:
         self._environment = dict(environment or {})
         self._clock = clock
         self._process: _Process | None = None
-        self._job: Analyze | Reassess | None = None
+        self._job: Job | None = None
         self._heard = False
         self._kill_at_s: float | None = None
 
@@ -70,7 +69,7 @@ class Worker:
         """Whether a job is under way."""
         return self._job is not None
 
-    def submit(self, job: Analyze | Reassess) -> None:
+    def submit(self, job: Job) -> None:
         """Gives the worker a job.
 
         Raises:
@@ -133,7 +132,7 @@ class Worker:
         self.close()
         return [failed]
 
-    def _send(self, job: Analyze | Reassess) -> None:
+    def _send(self, job: Job) -> None:
         if self._process is None or not self._process.alive:
             self._process = _Process(self._command, self._environment)
         self._process.send(job)
@@ -210,7 +209,7 @@ class _Process:
             except ProtocolError as error:
                 self._complaints.append(str(error))
                 continue
-            if not isinstance(message, Analyze | Reassess | Cancel):
+            if not isinstance(message, Job | Cancel):
                 self._events.put(message)
 
     def _read_complaints(self, stream: IO[bytes]) -> None:

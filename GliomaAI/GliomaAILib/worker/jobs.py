@@ -1,6 +1,7 @@
-"""What the worker does: analyses studies, and keeps the last ones for reassessment."""
+"""What the worker does: inspects and analyses studies, and keeps the last ones to reassess."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,33 @@ from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import ModelPackError
 from gliomaai_training.preprocessing.prepare import PreparationConfig
 from gliomaai_training.progress import Progress
-from GliomaAILib.analysis import AnalysisRequest, Analyst
-from GliomaAILib.assessment.assessment import Assessment
+from GliomaAILib.analysis import AnalysisRequest, Analyst, EarlierRun
+from GliomaAILib.assessment.assessment import Assessment, PackUse
 from GliomaAILib.assessment.reassess import reassess
 from GliomaAILib.intake.errors import AmbiguousStudyError, StudyError
-from GliomaAILib.output.write import OutputError, write_assessment
-from GliomaAILib.worker.protocol import Analyze, FailureReason, Reassess
+from GliomaAILib.intake.facts import ClinicalFacts, facts_of
+from GliomaAILib.output.folder import OutputError
+from GliomaAILib.output.training_case import check_case, save_training_case
+from GliomaAILib.output.write import write_assessment
+from GliomaAILib.worker.inspection import inspected
+from GliomaAILib.worker.protocol import (
+    Analyze,
+    FailureReason,
+    Finished,
+    Inspect,
+    Job,
+    Reassess,
+    SaveTrainingCase,
+    Simulate,
+)
+from GliomaAILib.worker.scene_files import LABELS, UNCERTAINTY, write_scene_files
 
 KEPT_STUDIES = 3
-"""So many studies can be reassessed without running again; each keeps its volumes in memory."""
+"""So many studies can be reassessed without preparing them again; each keeps its volumes."""
 
 
-class UnknownJobError(LookupError):
-    """The study to reassess is not in memory."""
+SAMPLE_CLASS = "GBM"
+"""WHO 2021 class of a patient to try things with: it has all three labels."""
 
 
 class Jobs:
@@ -32,50 +47,109 @@ class Jobs:
     def __init__(self) -> None:
         self._analyst = Analyst()
         self._kept: dict[str, Assessment] = {}
+        """The networks' own assessments, with the facts of headers only, by job."""
 
-    def __call__(self, job: Analyze | Reassess, progress: Progress) -> Mapping[str, str]:
-        """Does one job; returns the files it wrote."""
-        if isinstance(job, Reassess):
-            return _written(self._reassessed(job, progress), job.out, progress)
-        assessment = self._analyst.analyze(analysis_request(job), progress)
-        files = _written(assessment, job.out, progress)
-        self._keep(job.job, assessment)
-        return files
+    def __call__(self, job: Job, progress: Progress) -> Finished:
+        """Does one job; tells what it wrote and found."""
+        match job:
+            case Inspect():
+                return inspected(job, progress)
+            case Analyze():
+                return self._analyzed(job, progress)
+            case Reassess():
+                assessment = self._reassessed(job, progress)
+                return Finished(job.job, _written(assessment, job.out, progress))
+            case SaveTrainingCase():
+                cohort = Path(job.folder)
+                check_case(cohort, job.case)  # before minutes are spent
+                assessment = self._reassessed(job.reassessment, progress)
+                place = save_training_case(assessment, cohort, job.case, progress)
+                return Finished(job.job, {"case": str(place.folder), "table": str(place.table)})
+            case Simulate():
+                return _simulated(job, progress)
 
-    def _keep(self, job: str, assessment: Assessment) -> None:
-        self._kept[job] = assessment
+    def _analyzed(self, job: Analyze, progress: Progress) -> Finished:
+        request = analysis_request(job)
+        original = self._analyst.analyze(replace(request, facts=ClinicalFacts()), progress)
+        shown = replace(original, facts=original.facts.overridden_by(request.facts))
+        files = dict(
+            _written(shown, job.out, progress, lambda folder: write_scene_files(shown, folder))
+        )
+        self._keep(job, original)
+        out = Path(job.out)
+        return Finished(
+            job.job,
+            files | {"labels": str(out / LABELS), "uncertainty": str(out / UNCERTAINTY)},
+        )
+
+    def _keep(self, job: Analyze, assessment: Assessment) -> None:
+        self._kept[job.job] = assessment
         if len(self._kept) > KEPT_STUDIES:
             self._kept.pop(next(iter(self._kept)))
 
     def _reassessed(self, job: Reassess, progress: Progress) -> Assessment:
-        original = self._kept.get(job.analysis)
+        facts = facts_of(job.facts)
+        mask = _read_mask(job.mask, "corrected mask")
+        original = self._kept.get(job.analysis.job)
         if original is None:
-            raise UnknownJobError("the study is no longer in memory: run the analysis again")
+            original = self._restored(job, progress)
+            self._keep(job.analysis, original)
         progress("measures", 0.0)
-        try:
-            mask = sitk.ReadImage(job.mask)
-        except RuntimeError as error:
-            raise StudyError(f"the corrected mask {job.mask} cannot be read") from error
-        return reassess(original, mask)
+        return reassess(original, mask, facts)
+
+    def _restored(self, job: Reassess, progress: Progress) -> Assessment:
+        request = replace(analysis_request(job.analysis), facts=ClinicalFacts())
+        mask = _read_mask(job.network_mask, "network's mask")
+        return self._analyst.restore(request, mask, earlier_run(job.provenance), progress)
+
+
+def _simulated(job: Simulate, progress: Progress) -> Finished:
+    from gliomaai_training.simulation.config import SimulationConfig
+    from gliomaai_training.simulation.patient import simulate_patient
+    from gliomaai_training.simulation.writer import write_patient
+
+    progress("simulation", 0.0)
+    patient = simulate_patient(job.seed, SimulationConfig(who_class=SAMPLE_CLASS))
+    progress("simulation", 0.8)
+    write_patient(patient, Path(job.out))
+    progress("simulation", 1.0)
+    return Finished(job.job, {"study": job.out})
 
 
 def analysis_request(job: Analyze) -> AnalysisRequest:
     """The job's request.
 
     Raises:
-        ValueError: an option is unknown or wrong.
+        ValueError: an option or a fact is unknown or wrong.
     """
     options: dict[str, Any] = dict(job.options)
+    facts = facts_of(job.facts)
     try:
         return AnalysisRequest(
             study=Path(job.study),
             choices=job.choices,
             preparation=PreparationConfig(**options.pop("preparation", {})),
             engine=EngineConfig(**options.pop("engine", {})),
+            facts=facts,
             **{key: Path(value) for key, value in options.items()},
         )
     except TypeError as error:
         raise ValueError(f"unknown option: {error}") from error
+
+
+def earlier_run(provenance: Mapping[str, Any]) -> EarlierRun:
+    """What a document's provenance says of the run that made the mask; empty says nothing.
+
+    Raises:
+        ValueError: it is no provenance of an assessment document.
+    """
+    if not provenance:
+        return EarlierRun()
+    try:
+        packs = tuple(PackUse(**pack) for pack in provenance["model_packs"])
+        return EarlierRun(packs, str(provenance["engine"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError("the provenance of the earlier analysis is damaged") from error
 
 
 def explain(error: BaseException) -> tuple[FailureReason, str]:
@@ -93,17 +167,24 @@ _REASONS: Mapping[type[BaseException], FailureReason] = {
     ModelPackError: FailureReason.MODEL,
     OutputError: FailureReason.OUTPUT,
     MemoryError: FailureReason.MEMORY,
-    UnknownJobError: FailureReason.UNKNOWN_JOB,
     StudyError: FailureReason.INPUT,
     OSError: FailureReason.INPUT,
     ValueError: FailureReason.INPUT,
 }
 
 
-def _written(assessment: Assessment, out: str, progress: Progress) -> Mapping[str, str]:
-    files = write_assessment(assessment, Path(out), progress)
-    return {
-        "segmentation": str(files.segmentation),
-        "document": str(files.document),
-        "report": str(files.report),
-    }
+def _read_mask(file: str, what: str) -> sitk.Image:
+    try:
+        return sitk.ReadImage(file)
+    except RuntimeError as error:
+        raise StudyError(f"the {what} {file} cannot be read") from error
+
+
+def _written(
+    assessment: Assessment,
+    out: str,
+    progress: Progress,
+    more: Callable[[Path], None] | None = None,
+) -> Mapping[str, str]:
+    files = write_assessment(assessment, Path(out), progress, more)
+    return {kind: str(file) for kind, file in asdict(files).items()}

@@ -1,12 +1,31 @@
 """Starts the worker as a process of its own, and ends it with everything it started."""
 
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 IS_WINDOWS = sys.platform == "win32"
+
+
+def worker_command(python: str = sys.executable) -> list[str]:
+    """What starts the worker; in Slicer `sys.executable` is its Python with all its libraries."""
+    return [python, "-m", "GliomaAILib.worker"]
+
+
+def worker_environment() -> dict[str, str]:
+    """Lets the worker find both packages where this process found them."""
+    here = Path(__file__).resolve().parents[2]
+    training = importlib.util.find_spec("gliomaai_training")
+    folders = [str(here)]
+    if training is not None and training.origin is not None:
+        folders.append(str(Path(training.origin).resolve().parents[1]))
+    if inherited := os.environ.get("PYTHONPATH"):
+        folders.append(inherited)
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
 
 
 def start(command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":

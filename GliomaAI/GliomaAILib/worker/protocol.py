@@ -5,16 +5,27 @@ standard library is imported here, because Slicer's own process imports this at 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class ProtocolError(ValueError):
     """A line is no message of this protocol."""
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Find out what a study holds, without analysing it."""
+
+    job: str
+    study: str
+    """Folder of the study, or one image file."""
+    out: str = ""
+    """Folder for the usable volumes, as raw NRRD files; not written where empty."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +43,52 @@ class Analyze:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `PreparationConfig`, under `preparation`, of `EngineConfig`, under `engine`, and
     `model`, the path of another segmentation pack."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `ClinicalFacts` that the user gave; they go before what headers say."""
 
 
 @dataclass(frozen=True)
 class Reassess:
-    """Assess the study of an earlier job again, with a corrected mask."""
+    """Assess the study of an earlier analysis again, with a corrected mask or other facts."""
 
     job: str
-    analysis: str
-    """The job that analysed the study."""
+    analysis: Analyze
+    """What analysed the study; where this worker does not remember it, the study is prepared again,
+    but no segmentation network runs."""
+    network_mask: str
+    """File of the mask that the analysis gave."""
     mask: str
-    """File of the corrected mask, on the grid of that job's segmentation."""
+    """File of the corrected mask, on the same grid."""
     out: str
     """Folder of the result."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """As in `Analyze`, as they are known now."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """`provenance` of the analysis's document: which packs made the network's mask, where this
+    worker does not remember it."""
+
+
+@dataclass(frozen=True)
+class SaveTrainingCase:
+    """Keep a corrected case where the training package finds it."""
+
+    job: str
+    reassessment: Reassess
+    """What gives the mask to train on."""
+    folder: str
+    """Of the cohort: a table with a folder for each case beside it."""
+    case: str
+    """Name of the case in the cohort; no identifier of the patient."""
+
+
+@dataclass(frozen=True)
+class Simulate:
+    """Make a synthetic patient to try things with."""
+
+    job: str
+    seed: int
+    out: str
+    """Folder of the study; it must not be there yet."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +124,8 @@ class Finished:
     job: str
     files: Mapping[str, str]
     """Paths of what it wrote, by kind."""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """What `Inspect` found: `candidates`, `taken`, `question`, `findings` and `facts`."""
 
 
 class FailureReason(StrEnum):
@@ -97,8 +143,6 @@ class FailureReason(StrEnum):
     """The result cannot be written."""
     MEMORY = "memory"
     """There is not enough memory."""
-    UNKNOWN_JOB = "unknown_job"
-    """The study to reassess is not in this worker's memory: analyse it again."""
     CRASH = "crash"
     """The worker ended without a word."""
     UNEXPECTED = "unexpected"
@@ -121,14 +165,18 @@ class Cancelled:
     job: str
 
 
-Request = Analyze | Reassess | Cancel
+Job = Inspect | Analyze | Reassess | SaveTrainingCase | Simulate
+Request = Job | Cancel
 Event = Ready | StageProgress | Finished | Failed | Cancelled
 
 _MESSAGES: Mapping[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
+        Inspect,
         Analyze,
         Reassess,
+        SaveTrainingCase,
+        Simulate,
         Cancel,
         Ready,
         StageProgress,
@@ -157,11 +205,28 @@ def decode(line: str) -> Request | Event:
     if not isinstance(content, dict) or content.get("kind") not in _MESSAGES:
         raise ProtocolError(f"no message of protocol {PROTOCOL_VERSION}: {line[:80]!r}")
     kind = _MESSAGES[content.pop("kind")]
-    known = {one.name for one in fields(kind)}
     try:
-        if kind is Failed:
-            content["reason"] = FailureReason(str(content.get("reason")))
-        message: Request | Event = kind(**{k: v for k, v in content.items() if k in known})
+        message: Request | Event = _built(kind, content)
     except (TypeError, ValueError) as error:
         raise ProtocolError(f"{kind.__name__} is incomplete: {error}") from error
     return message
+
+
+_NESTED: Mapping[tuple[type[Any], str], Callable[[Any], Any]] = {
+    (Failed, "reason"): lambda value: FailureReason(str(value)),
+    (Reassess, "analysis"): lambda value: _built(Analyze, value),
+    (SaveTrainingCase, "reassessment"): lambda value: _built(Reassess, value),
+}
+"""Fields that are more than JSON."""
+
+
+def _built(kind: type[Any], content: Mapping[str, Any]) -> Any:
+    """A message from its fields; what a later version added is passed over."""
+    if not isinstance(content, Mapping):
+        raise TypeError(f"{kind.__name__} is {type(content).__name__}")
+    names = {one.name for one in fields(kind)} & set(content)
+    values = {name: content[name] for name in names}
+    for name in names:
+        if (kind, name) in _NESTED:
+            values[name] = _NESTED[kind, name](values[name])
+    return kind(**values)

@@ -4,23 +4,22 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TextIO
 
 from gliomaai_training.progress import Cancelled as CancelledError
 from gliomaai_training.progress import Progress
 from GliomaAILib import __version__
 from GliomaAILib.worker.protocol import (
-    Analyze,
     Cancel,
     Cancelled,
     Event,
     Failed,
     FailureReason,
     Finished,
+    Job,
     ProtocolError,
     Ready,
-    Reassess,
     StageProgress,
     decode,
     encode,
@@ -31,9 +30,8 @@ logger = logging.getLogger(__name__)
 TELL_EVERY_S = 0.1
 """Progress within a stage is told no more often."""
 
-Job = Analyze | Reassess
-Work = Callable[[Job, Progress], Mapping[str, str]]
-"""Does a job and returns the files it wrote."""
+Work = Callable[[Job, Progress], Finished]
+"""Does a job and tells what it wrote and found."""
 Explain = Callable[[BaseException], tuple[FailureReason, str]]
 """Says why a job failed."""
 
@@ -73,14 +71,14 @@ class Server:
                 continue
             if isinstance(message, Cancel):
                 self._cancelled.add(message.job)
-            elif isinstance(message, Analyze | Reassess):
+            elif isinstance(message, Job):
                 self._jobs.put(message)
         self._closed.set()
         self._jobs.put(None)
 
     def _outcome(self, job: Job) -> Event:
         try:
-            return Finished(job.job, self._work(job, self._progress_of(job)))
+            return self._work(job, self._progress_of(job))
         except CancelledError:
             return Cancelled(job.job)
         except Exception as error:

@@ -14,7 +14,8 @@ from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib.assessment.assess import assess
 from GliomaAILib.assessment.assessment import Assessment, PackUse, Provenance
-from GliomaAILib.intake.case import Case, ClinicalFacts, Source
+from GliomaAILib.intake.case import Case, Source
+from GliomaAILib.intake.facts import ClinicalFacts
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 

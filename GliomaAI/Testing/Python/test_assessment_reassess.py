@@ -61,8 +61,12 @@ def test_doubts_about_the_network_do_not_survive_a_correction(original: Assessme
     unsure = replace(
         original, findings=(*original.findings, *(replace(HOSTILE, code=code) for code in doubts))
     )
-    codes = {f.code for f in reassess(unsure, original.segmentation).findings}
+    array = sitk.GetArrayFromImage(original.segmentation)
+    array[array == 1] = 3
+    codes = {f.code for f in reassess(unsure, edited(original, array)).findings}
     assert not codes & doubts
+    unchanged = {f.code for f in reassess(unsure, original.segmentation).findings}
+    assert doubts < unchanged
     others = {f.code for f in original.findings if not f.code.startswith("assessment.")}
     assert others <= codes
 

@@ -1,4 +1,4 @@
-"""The three files: complete and right, or not there at all."""
+"""The files of a result: complete and right, or not there at all."""
 
 import errno
 import gzip
@@ -19,6 +19,7 @@ from gliomaai_training.progress import Cancelled
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.measures import measure
 from GliomaAILib.intake.case import Source
+from GliomaAILib.output import folder as folders
 from GliomaAILib.output import write
 from GliomaAILib.output.document import assessment_document, document_bytes, schema
 from GliomaAILib.output.write import OutputError, write_assessment
@@ -36,8 +37,10 @@ def healthy() -> Assessment:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short report, for tests of how files are written, not of what stands in them."""
+    """Short reports, for tests of how files are written, not of what stands in them."""
+    monkeypatch.setattr("GliomaAILib.output.content.report_content", lambda _: None)
     monkeypatch.setattr("GliomaAILib.output.report.report_html", lambda _: "<!doctype html>")
+    monkeypatch.setattr("GliomaAILib.output.pdf.report_pdf", lambda _: b"%PDF")
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -48,7 +51,8 @@ def test_everything_is_written_and_nothing_else(assessment: Assessment, tmp_path
     folder = tmp_path / "new" / "result"
     seen: list[float] = []
     files = write_assessment(assessment, folder, lambda stage, share: seen.append(share))
-    assert set(content(folder)) == {"segmentation.nii.gz", "assessment.json", "report.html"}
+    names = {"segmentation.nii.gz", "assessment.json", "report.html", "report.pdf"}
+    assert set(content(folder)) == names
     assert files.segmentation == folder / "segmentation.nii.gz"
     assert list(folder.parent.iterdir()) == [folder]
     assert seen == sorted(seen)
@@ -133,7 +137,7 @@ def test_older_results_are_replaced_and_other_files_kept(
     write_assessment(assessment, tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "old"
     assert (tmp_path / "report.html").read_text("utf-8").startswith("<!doctype html>")
-    assert len(content(tmp_path)) == 4
+    assert len(content(tmp_path)) == 5
 
 
 @pytest.mark.usefixtures("quick")
@@ -206,6 +210,6 @@ def test_a_folder_that_cannot_be_written_is_said(
     def denied(*arguments: Any, **options: Any) -> str:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(write.tempfile, "mkdtemp", denied)
+    monkeypatch.setattr(folders.tempfile, "mkdtemp", denied)
     with pytest.raises(OutputError, match=r"Permission denied.*permissions"):
         write_assessment(assessment, tmp_path)

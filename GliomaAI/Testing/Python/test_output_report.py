@@ -16,6 +16,7 @@ from gliomaai_training.vocabulary import NOTICE, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.intake.case import Source
 from GliomaAILib.output.colours import LABEL_COLOURS, SEVERITY_COLOURS, rgb
+from GliomaAILib.output.content import TITLE, report_content
 from GliomaAILib.output.key_images import key_images
 from GliomaAILib.output.report import report_html
 from GliomaAILib.output.surface_view import make_scene, render, views_of
@@ -28,7 +29,7 @@ def assessment() -> Assessment:
 
 @pytest.fixture(scope="module")
 def html(assessment: Assessment) -> str:
-    return report_html(assessment)
+    return report_html(report_content(assessment))
 
 
 class Elements(HTMLParser):
@@ -78,6 +79,7 @@ def test_report_shows_what_it_must(html: str, assessment: Assessment) -> None:
     images = [a for tag, a in elements(html).found if tag == "image"]
     assert len(images) == 12 + 2  # three planes of four sequences, diameters, uncertainty
     assert sum(tag == "img" for tag, _ in elements(html).found) == 2  # 3D views
+    assert f"<h1>{TITLE}</h1>" in html
     for words in ("Whole tumour", "Radiological convention", "Provenance", "5 cm", "approximate"):
         assert words in html
     assert f"{assessment.measures.volumes_ml['WT']:.1f}" in html
@@ -96,7 +98,7 @@ def test_what_comes_from_outside_is_escaped(assessment: Assessment) -> None:
     hostile = replace(
         assessment_with(assessment, HOSTILE), sources={**assessment.sources, "t1": nasty}
     )
-    html = report_html(hostile)
+    html = report_html(report_content(hostile))
     assert "<script" not in html
     assert "<img src=x" not in html
     assert "<b>action" not in html
@@ -105,20 +107,21 @@ def test_what_comes_from_outside_is_escaped(assessment: Assessment) -> None:
 
 def test_findings_carry_their_severity_in_words(assessment: Assessment) -> None:
     every = [replace(HOSTILE, severity=severity) for severity in Severity]
-    html = report_html(assessment_with(assessment, *every))
+    html = report_html(report_content(assessment_with(assessment, *every)))
     for word in ("Note.", "Warning.", "Blocking."):
         assert f"<strong>{word}</strong>" in html
 
 
 def test_a_report_without_tumour_says_so() -> None:
-    html = report_html(template_assessment(None))
+    html = report_html(report_content(template_assessment(None)))
     assert "No tumour was found" in html
     assert elements(html).open == []
 
 
 def test_missing_sequences_leave_a_marked_place() -> None:
-    html = report_html(template_assessment(sequences=("t1gd", "flair")))
+    html = report_html(report_content(template_assessment(sequences=("t1gd", "flair"))))
     assert html.count("not in this study") == 6
+    assert html.count("5 cm") == 3 + 1  # once in each plane, and with the diameters
 
 
 def test_key_images_cut_where_the_tumour_is_largest(assessment: Assessment) -> None:

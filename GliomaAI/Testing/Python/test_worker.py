@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,13 @@ from worker_helpers import heard, outcome
 from gliomaai_training.findings import BlockingFindingError, Finding, Severity
 from gliomaai_training.inference.model_pack import ModelPackError
 from gliomaai_training.progress import Progress
+from GliomaAILib.assessment.assessment import PackUse
 from GliomaAILib.intake.errors import AmbiguousStudyError, StudyError
+from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.output.write import OutputError
 from GliomaAILib.worker import protocol
 from GliomaAILib.worker.client import Worker, WorkerBusyError
-from GliomaAILib.worker.jobs import UnknownJobError, analysis_request, explain
+from GliomaAILib.worker.jobs import analysis_request, earlier_run, explain
 from GliomaAILib.worker.protocol import (
     Analyze,
     Cancel,
@@ -27,22 +28,37 @@ from GliomaAILib.worker.protocol import (
     Failed,
     FailureReason,
     Finished,
+    Inspect,
+    Job,
     ProtocolError,
     Ready,
     Reassess,
+    SaveTrainingCase,
     StageProgress,
     decode,
     encode,
 )
-from GliomaAILib.worker.serve import Job, Server
+from GliomaAILib.worker.serve import Server
+
+REASSESS = Reassess(
+    "a2",
+    Analyze("a1", "s", "o", facts={"kps": 90}),
+    "ai.nrrd",
+    "mask.nrrd",
+    "out",
+    {"age_years": 54.0},
+    {"engine": "torch", "model_packs": []},
+)
 
 MESSAGES = [
+    Inspect("i1", "/études", "/out"),
     Analyze("a1", "/études/été \n", "/out", {"t1": "x"}, {"engine": {"flips": True}}),
-    Reassess("a2", "a1", "mask.nii.gz", "out"),
+    REASSESS,
+    SaveTrainingCase("t1", REASSESS, "cohort", "case 1"),
     Cancel("a1"),
     Ready("0.1.0"),
     StageProgress("a1", "segmentation", 0.25),
-    Finished("a1", {"report": "r.html"}),
+    Finished("a1", {"report": "r.html"}, {"taken": {"t1": 1}}),
     Failed("a1", FailureReason.MEMORY, "not enough"),
     Cancelled("a1"),
 ]
@@ -100,10 +116,10 @@ class Requests(io.StringIO):
 
 
 def test_a_server_tells_progress_and_the_result() -> None:
-    def work(job: Job, progress: Progress) -> Mapping[str, str]:
+    def work(job: Job, progress: Progress) -> Finished:
         progress("reading", 0.0)
         progress("reading", 1.7)
-        return {"report": "r.html"}
+        return Finished(job.job, {"report": "r.html"})
 
     events = io.StringIO()
     requests = Requests(["nonsense\n", encode(Analyze("a1", "s", "o"))])
@@ -118,7 +134,7 @@ def test_a_server_tells_progress_and_the_result() -> None:
 
 
 def test_the_end_of_the_client_cancels_the_job() -> None:
-    def work(job: Job, progress: Progress) -> Mapping[str, str]:
+    def work(job: Job, progress: Progress) -> Finished:
         for _ in range(1000):
             progress("reading", 0.0)
             time.sleep(0.01)
@@ -129,10 +145,10 @@ def test_the_end_of_the_client_cancels_the_job() -> None:
 
 
 def test_progress_within_a_stage_is_told_sparingly() -> None:
-    def work(job: Job, progress: Progress) -> Mapping[str, str]:
+    def work(job: Job, progress: Progress) -> Finished:
         for step in range(10_000):
             progress("reading", step / 10_000)
-        return {}
+        return Finished(job.job, {})
 
     events = io.StringIO()
     requests = Requests([encode(Analyze("a1", "s", "o"))])
@@ -152,7 +168,6 @@ BLOCKING = Finding("a.b", Severity.BLOCKING, "No brain.", "Look.")
         (ModelPackError("damaged"), FailureReason.MODEL, "damaged"),
         (OutputError("full"), FailureReason.OUTPUT, "full"),
         (MemoryError(), FailureReason.MEMORY, "memory"),
-        (UnknownJobError("gone"), FailureReason.UNKNOWN_JOB, "gone"),
         (FileNotFoundError("no file"), FailureReason.INPUT, "no file"),
         (KeyError("x"), FailureReason.UNEXPECTED, "KeyError"),
     ],
@@ -160,7 +175,7 @@ BLOCKING = Finding("a.b", Severity.BLOCKING, "No brain.", "Look.")
 def test_failures_have_a_reason_and_words(
     error: Exception, reason: FailureReason, words: str
 ) -> None:
-    def work(job: Job, progress: Progress) -> Mapping[str, str]:
+    def work(job: Job, progress: Progress) -> Finished:
         raise error
 
     _, failed = served([encode(Analyze("a1", "s", "o"))], work)
@@ -171,7 +186,9 @@ def test_failures_have_a_reason_and_words(
 
 def test_options_reach_the_analysis() -> None:
     options = {"engine": {"device": "cpu"}, "preparation": {"n4": True}, "model": "m"}
-    request = analysis_request(Analyze("a1", "s", "o", {"t1": "x"}, options))
+    facts = {"kps": 80, "idh": "mutant"}
+    request = analysis_request(Analyze("a1", "s", "o", {"t1": "x"}, options, facts))
+    assert request.facts == ClinicalFacts(kps=80, idh="mutant")
     assert request.engine.device == "cpu"
     assert request.preparation.n4
     assert request.model == Path("m")
@@ -179,6 +196,35 @@ def test_options_reach_the_analysis() -> None:
     for wrong in ({"engine": {"speed": 9}}, {"sped": "9"}, {"engine": {"device": "tpu"}}):
         with pytest.raises(ValueError, match=r"option|tpu"):
             analysis_request(Analyze("a1", "s", "o", {}, wrong))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"age_years": 180}, "180"),
+        ({"age_years": "old"}, "old"),
+        ({"age_years": True}, "True"),
+        ({"kps": 55}, "55"),
+        ({"grade": True}, "True"),
+        ({"sex": ["F"]}, "sex"),
+        ({"idh": "yes"}, "wild-type"),
+        ({"idh": "wild-type", "codeletion_1p19q": "co-deleted"}, "WHO 2021"),
+        ({"name": "Jane"}, "unknown facts"),
+    ],
+)
+def test_impossible_facts_are_refused(facts: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        analysis_request(Analyze("a1", "s", "o", facts=facts))
+
+
+def test_provenance_of_an_earlier_run_is_taken_or_refused() -> None:
+    pack = {"name": "p", "version": "1", "sha256": "0" * 64}
+    run = earlier_run({"engine": "torch", "model_packs": [pack], "more": 1})
+    assert (run.engine, run.model_packs) == ("torch", (PackUse(**pack),))
+    assert earlier_run({}).engine == "not known"
+    for wrong in ({"engine": "torch"}, {"engine": "x", "model_packs": [{"name": "p"}]}):
+        with pytest.raises(ValueError, match="damaged"):
+            earlier_run(wrong)
 
 
 FAKE = """
@@ -344,10 +390,11 @@ def test_the_real_worker_starts_refuses_and_ends_idle(tmp_path: Path) -> None:
         failed = outcome(worker)[-1]
         assert isinstance(failed, Failed)
         assert failed.reason is FailureReason.INPUT
-        worker.submit(Reassess("a2", "a1", "mask.nii.gz", str(tmp_path / "out")))
+        analysis = Analyze("a1", str(tmp_path / "nothing"), str(tmp_path / "out"))
+        worker.submit(Reassess("a2", analysis, "ai.nrrd", "mask.nrrd", str(tmp_path / "out")))
         failed = outcome(worker)[-1]
         assert isinstance(failed, Failed)
-        assert failed.reason is FailureReason.UNKNOWN_JOB
+        assert failed.reason is FailureReason.INPUT
         assert not (tmp_path / "out").exists()
     finally:
         worker.close()

@@ -1,0 +1,93 @@
+"""What the worker needs beyond what Slicer ships, and how it is installed.
+
+Nothing beyond the standard library is imported.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+TORCH = "torch"
+"""Never installed by pip in Slicer: its PyTorch extension finds the build for the graphics card."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One distribution."""
+
+    name: str
+    at_least: str
+    size_mb: int
+    """Roughly, to be downloaded with all that it needs itself."""
+
+
+REQUIREMENTS = (
+    Requirement("numpy", "1.26", 20),
+    Requirement("scipy", "1.13", 40),
+    Requirement("SimpleITK", "2.4", 55),
+    Requirement("pydicom", "2.4.4", 3),
+    Requirement(TORCH, "2.4", 200),
+    Requirement("monai", "1.4", 2),
+    Requirement("nibabel", "5.2", 4),
+    Requirement("nilearn", "0.11", 25),
+    Requirement("pandas", "2.2", 13),
+    Requirement("pydantic", "2.7", 3),
+    Requirement("PyYAML", "6", 1),
+    Requirement("safetensors", "0.4", 1),
+    Requirement("matplotlib", "3.8", 9),
+    Requirement("tqdm", "4.66", 1),
+    Requirement("Jinja2", "3.1", 1),
+    Requirement("Pillow", "10", 5),
+    Requirement("contourpy", "1.2", 1),
+    Requirement("reportlab", "4", 2),
+)
+"""The dependencies of both distributions; a test holds them against the project files."""
+
+
+def missing(requirements: Sequence[Requirement] = REQUIREMENTS) -> tuple[Requirement, ...]:
+    """The requirements that are not installed, or too old."""
+    return tuple(one for one in requirements if not _installed(one))
+
+
+def _installed(requirement: Requirement) -> bool:
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return False
+    return _numbers(version) >= _numbers(requirement.at_least)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    release = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in release.group().split(".")) if release else ()
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """Where packages come from."""
+
+    wheel_folder: Path | None = None
+    """A folder of wheels; then nothing is asked of the network."""
+    proxy: str = ""
+    """As pip takes it, `http://user:password@host:port`; empty for the system's."""
+
+
+def pip_command(
+    requirements: Sequence[Requirement], source: PackageSource, python: str = sys.executable
+) -> list[str]:
+    """The command that installs requirements, without what Slicer ships or its extension installs.
+
+    Raises:
+        ValueError: torch is among them.
+    """
+    if any(one.name == TORCH for one in requirements):
+        raise ValueError("torch comes from Slicer's PyTorch extension, not from pip")
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    if source.wheel_folder is not None:
+        command += ["--no-index", "--find-links", str(source.wheel_folder)]
+    if source.proxy:
+        command += ["--proxy", source.proxy]
+    return [*command, *(f"{one.name}>={one.at_least}" for one in requirements)]

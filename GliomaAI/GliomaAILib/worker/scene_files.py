@@ -1,0 +1,51 @@
+"""What a scene shows of a study, as raw files that Slicer's process reads without a library."""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.preprocessing.resampling import resample
+from GliomaAILib.assessment.assessment import Assessment
+from GliomaAILib.raw_volume import RawVolume, write_raw
+
+LABELS = "labels.nrrd"
+UNCERTAINTY = "uncertainty.nrrd"
+
+STEPS_PER_BIT = 100
+"""Uncertainty is written in hundredths of a bit: 2 bits, the most there can be, fit into 8."""
+
+_PLAIN = frozenset({"uint8", "int8", "uint16", "int16", "float32"})
+"""Voxel types that a volume keeps; others become float32, which every viewer takes."""
+
+
+def raw_volume(image: sitk.Image) -> RawVolume:
+    """An image as a raw volume; voxel types that are wider than needed become float32."""
+    array = sitk.GetArrayViewFromImage(image)
+    if array.dtype.name not in _PLAIN:
+        array = array.astype(np.float32)
+    return RawVolume(array, Grid.of(image).ijk_to_ras)
+
+
+def write_scene_files(assessment: Assessment, folder: Path) -> None:
+    """Writes the labels and, where it is known, the uncertainty on the reference's native grid.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    write_raw(raw_volume(assessment.segmentation), folder / LABELS)
+    uncertainty = native_uncertainty(assessment)
+    if uncertainty is not None:
+        write_raw(raw_volume(uncertainty), folder / UNCERTAINTY)
+
+
+def native_uncertainty(assessment: Assessment) -> sitk.Image | None:
+    """Entropy in hundredths of a bit, UInt8, on the reference's native grid; None where unknown."""
+    if assessment.entropy is None:
+        return None
+    prepared, reference = assessment.prepared, assessment.reference
+    native = prepared.native_grids[reference]
+    to_common = prepared.to_native[reference].GetInverse()
+    bits = sitk.GetArrayViewFromImage(resample(assessment.entropy, native, to_common))
+    return native.image(np.clip(np.rint(bits * STEPS_PER_BIT), 0, 255).astype(np.uint8))

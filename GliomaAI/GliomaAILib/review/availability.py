@@ -1,0 +1,91 @@
+"""Which commands can be given now, and why the others cannot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gliomaai_training.vocabulary import SEQUENCES
+from GliomaAILib.review.message import Message
+from GliomaAILib.review.state import Command
+from GliomaAILib.scene.port import CaseRecord, LoadedVolume
+
+NAMES: Mapping[str, str] = {"t1": "T1", "t1gd": "T1Gd", "t2": "T2", "flair": "FLAIR"}
+"""The sequences as people write them."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides on the commands."""
+
+    record: CaseRecord
+    volumes: Sequence[LoadedVolume]
+    busy: Message | None = None
+    """What is under way."""
+    cancellable: bool = True
+    missing: Message | None = None
+    """What has to be installed before anything can run."""
+    corrected: bool = False
+    edited: bool = False
+    """Whether the mask may differ from the network's."""
+
+
+def commands(situation: Situation) -> Mapping[str, Command]:
+    """Every command by its name."""
+    record, busy = situation.record, situation.busy
+    has_result = bool(record.document)
+    waiting = busy or situation.missing
+    no_result = None if has_result else Message("There is no result yet: run the analysis first.")
+    return {
+        "run": _command(waiting or input_problem(situation), "Segment and assess the tumour."),
+        "cancel": Command(
+            busy is not None and situation.cancellable,
+            Message("Stop; the scene stays as it was.") if busy else Message("Nothing is running."),
+        ),
+        "reassess": _command(
+            waiting or no_result or _up_to_date(record),
+            "Assess again with the corrected mask; the network does not run again.",
+        ),
+        "restore": _command(
+            busy or no_result or _untouched(situation),
+            "Bring back the mask as the network drew it.",
+        ),
+        "export": _command(busy or no_result, "Write the results into one folder."),
+        "save_case": _command(waiting or no_result, "Keep images and mask as a case to train on."),
+    }
+
+
+def _command(problem: Message | None, purpose: str) -> Command:
+    return Command(problem is None, problem or Message(purpose))
+
+
+def _up_to_date(record: CaseRecord) -> Message | None:
+    return None if record.out_of_date else Message("Everything is up to date.")
+
+
+def _untouched(situation: Situation) -> Message | None:
+    if situation.corrected or situation.edited:
+        return None
+    return Message("The mask is the network's own.")
+
+
+def input_problem(situation: Situation) -> Message | None:
+    """What stands against a run with the volumes as they are chosen; None when nothing does."""
+    by_id = {volume.id: volume for volume in situation.volumes}
+    chosen = {
+        name: by_id[identity]
+        for name in SEQUENCES
+        if (identity := situation.record.sequences.get(name, "")) in by_id
+    }
+    if not by_id:
+        return Message("No volume is loaded: open a study folder, or load the images.")
+    if not chosen:
+        return Message("No volume is chosen: choose at least one of T1, T1Gd, T2 and FLAIR.")
+    for first, volume in chosen.items():
+        for second, other in chosen.items():
+            if first < second and volume.id == other.id:
+                return Message(
+                    "{first} and {second} are the same volume: choose another for one of them.",
+                    {"first": NAMES[first], "second": NAMES[second]},
+                )
+    if len({volume.examination for volume in chosen.values()} - {""}) > 1:
+        return Message("The volumes come from different examinations: choose those of one.")
+    return None

@@ -1,0 +1,81 @@
+"""The results of a case in one folder, complete or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from GliomaAILib.output.cohort_table import append_row, cohort_row
+from GliomaAILib.review.activity import InThread, Steps
+from GliomaAILib.scene.port import CaseScene
+
+RESULT_FILES: Mapping[str, str] = {
+    "html": "report",
+    "pdf": "report_pdf",
+    "nifti": "segmentation",
+    "json": "document",
+}
+"""Kind of export: the worker's name of the file."""
+
+SCENE_KINDS = ("seg.nrrd", "stl", "mrb")
+"""Kinds that the scene writes itself."""
+
+TABLE_KIND = "csv"
+TABLE = "cohort.csv"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export, and where to."""
+
+    folder: Path
+    """The case gets a folder of its own in it; the cohort's table lies in it."""
+    name: str
+    """Of the case; no identifier unless the user put one there."""
+    kinds: Sequence[str]
+
+
+def check_name(name: str) -> None:
+    """Refuses what is no name of one folder.
+
+    Raises:
+        ValueError: it is empty, hidden, or leads elsewhere.
+    """
+    if not name.strip() or name.startswith(".") or set(name) & set('/\\:*?"<>|') or len(name) > 100:
+        raise ValueError(
+            f"'{name}' cannot be the name of a folder: use letters, digits, blanks and hyphens."
+        )
+
+
+def export(
+    scene: CaseScene,
+    request: ExportRequest,
+    files: Mapping[str, Path],
+    document: Mapping[str, Any],
+) -> Steps:
+    """Writes everything asked for; on failure nothing is left.
+
+    Args:
+        scene: writes its own kinds between the steps.
+        request: what and where.
+        files: of the shown result.
+        document: the shown `assessment.json`.
+    """
+    check_name(request.name)
+    target = request.folder / request.name
+    if target.exists():
+        raise ValueError(f"{target} is there already: choose another name.")
+    request.folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=request.folder, prefix=".gliomaai-"))
+    try:
+        chosen = [files[RESULT_FILES[k]] for k in request.kinds if k in RESULT_FILES]
+        yield InThread("copying", lambda: [shutil.copy2(f, scratch / f.name) for f in chosen])
+        scene.export(scratch, [k for k in request.kinds if k in SCENE_KINDS])
+        yield InThread("moving in", lambda: scratch.rename(target))
+        if TABLE_KIND in request.kinds:
+            row = cohort_row(request.name, document)
+            yield InThread("cohort table", lambda: append_row(request.folder / TABLE, row))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -39,7 +39,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 TOOLKITS: Mapping[str, tuple[str, ...]] = {
     "worker": NETWORK,
     "scene": SCENE,
-    "panels": QT,
+    "panels": (*QT, "slicer"),
     "web": TRAME,
 }
 """Part of GliomaAILib: the toolkits that only it may import."""
@@ -136,6 +136,7 @@ def test_imports_point_one_way(module: str, file: Path) -> None:
         ("GliomaAILib.review.review", "from trame.app import get_server"),
         ("GliomaAILib.review.__init__", "from .. import panels"),
         ("GliomaAILib.panels.results", "import trame_slicer"),
+        ("GliomaAILib.panels.results", "import vtk"),
         ("GliomaAILib.web.app", "import ctk"),
         ("GliomaAILib.cli", "import qt"),
         ("GliomaAILib.cli", "from GliomaAILib.panels import results"),
@@ -164,6 +165,34 @@ def test_the_rules_catch_a_violation(module: str, source: str) -> None:
 )
 def test_the_rules_allow_the_design(module: str, source: str) -> None:
     assert violations(source, module) == []
+
+
+WIDGETS_AND_APPLICATION = ("qMRML", "qSlicer", "util", "app", "modules")
+
+
+def slicer_names(source: str) -> set[str]:
+    """The names of `slicer` that a module uses."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "slicer"
+    }
+
+
+def test_mrml_stays_in_the_scene() -> None:
+    """Panels take widgets and the application from slicer; nodes they get from the scene part."""
+    files = [file for module, file in shipped_modules() if part_of(module) == "panels"]
+    assert files
+    used = set().union(*(slicer_names(file.read_text("utf-8")) for file in files))
+    assert {name for name in used if not name.startswith(WIDGETS_AND_APPLICATION)} == set()
+    assert slicer_names("import slicer\nnode = slicer.vtkMRMLTextNode()") == {"vtkMRMLTextNode"}
+
+
+def test_slicer_s_process_gets_nothing_heavy_from_a_review() -> None:
+    loaded = loaded_by("import GliomaAILib.review.review, GliomaAILib.worker.client")
+    assert loaded & {"torch", "monai", "pandas", "pydicom", "nibabel", "matplotlib"} == set()
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -21,3 +21,31 @@ function(ctkMacroCompilePythonScript)
   endforeach()
   add_custom_target(${_arg_TARGET_NAME} ALL DEPENDS ${_copies})
 endfunction()
+
+# Stand-in for the macro that builds a scripted module: its files go where all modules lie.
+
+function(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(_arg "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  if(_arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "unknown arguments: ${_arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT "${_arg_NAME}.py" IN_LIST _arg_SCRIPTS)
+    message(FATAL_ERROR "module ${_arg_NAME} does not list ${_arg_NAME}.py")
+  endif()
+  ctkMacroCompilePythonScript(
+    TARGET_NAME ${_arg_NAME}
+    SCRIPTS ${_arg_SCRIPTS}
+    RESOURCES ${_arg_RESOURCES}
+    DESTINATION_DIR ${CMAKE_BINARY_DIR}/${Slicer_QTSCRIPTEDMODULES_LIB_DIR}
+    INSTALL_DIR ${Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR}
+    NO_INSTALL_SUBDIR)
+endfunction()
+
+# Stand-in for what runs the module's own tests inside Slicer.
+
+function(slicer_add_python_unittest)
+  cmake_parse_arguments(_arg "" "SCRIPT" "" ${ARGN})
+  if(NOT EXISTS ${_arg_SCRIPT})
+    message(FATAL_ERROR "there is no ${_arg_SCRIPT} to test")
+  endif()
+endfunction()

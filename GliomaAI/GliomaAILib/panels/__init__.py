@@ -1,0 +1,1 @@
+"""The desktop face: one file for each section of the module's panel."""

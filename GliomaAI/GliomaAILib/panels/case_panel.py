@@ -1,0 +1,206 @@
+"""The case: which volume is which sequence, what is known of the patient, and the run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from gliomaai_training.vocabulary import SEQUENCES
+from GliomaAILib.panels.build import NoticeList, button, enable, row, section, text, words
+from GliomaAILib.panels.desk import Panel
+from GliomaAILib.panels.facts_form import FactsForm
+from GliomaAILib.review.availability import NAMES
+from GliomaAILib.review.state import ReviewState, SequenceChoice, Work
+
+VOLUME = "vtkMRMLScalarVolumeNode"
+
+
+class CasePanel(Panel):
+    """Sequence selectors, clinical facts, findings and the run."""
+
+    def __init__(self, scene: Any) -> None:
+        """Builds the section; `scene` is the MRML scene of the selectors."""
+        self.widget, layout = section(_("Case"))
+        self._opening = False
+        self._selectors: dict[str, Any] = {}
+        self._confidences: dict[str, Any] = {}
+        drop = DropFrame(self._open)
+        drop_layout = qt.QVBoxLayout(drop)
+        drop_layout.setContentsMargins(0, 0, 0, 0)
+        drop_layout.addLayout(self._study_row())
+        drop_layout.addLayout(self._sequence_form(scene))
+        layout.addWidget(drop)
+        self._facts = FactsForm(self._facts_changed)
+        layout.addWidget(self._facts.widget)
+        self._notices = NoticeList("caseNotices")
+        layout.addWidget(self._notices.widget)
+        self._run = button(_("Run"), "", self.given(lambda d: d.review.run()))
+        self._run.objectName = "runButton"
+        self._cancel = button(_("Cancel"), "", self.given(lambda d: d.review.cancel()))
+        self._cancel.objectName = "cancelButton"
+        layout.addLayout(row(self._run, self._cancel))
+        self._why = text(name="runReason")
+        layout.addWidget(self._why)
+        self._progress = qt.QProgressBar()
+        self._progress.accessibleName = _("Progress")
+        layout.addWidget(self._progress)
+        self._stage = text(name="progressText")
+        layout.addWidget(self._stage)
+
+    def draw(self, state: ReviewState) -> None:
+        for name in SEQUENCES:
+            self._draw_choice(name, state.sequences[name])
+        self._facts.draw(state.facts)
+        outcome = () if state.outcome is None else (state.outcome,)
+        self._notices.draw((*outcome, *(() if state.has_result else state.notices)))
+        run = state.commands["run"]
+        enable(self._run, run)
+        enable(self._cancel, state.commands["cancel"])
+        self._why.text = "" if run.enabled or state.work else words(run.why)
+        self._why.visible = bool(self._why.text)
+        self._draw_work(state.work)
+        idle = state.work is None
+        if idle and self._opening:
+            self._opened()
+        self._open_button.enabled = idle
+        self._recognise_button.enabled = idle
+        self._sample_button.enabled = idle
+
+    def _study_row(self) -> Any:
+        self._open_button = button(
+            _("Open study folder..."),
+            _("Load a folder of DICOM, NIfTI, NRRD or MetaImage files. You may also drop it here."),
+            self._choose_folder,
+        )
+        self._recognise_button = button(
+            _("Recognise again"),
+            _("Find out anew which loaded volume is which sequence; your choices are forgotten."),
+            self.given(lambda d: d.review.recognise()),
+        )
+        self._sample_button = button(
+            _("Try a synthetic patient"),
+            _("Make a simulated patient and load it; nothing is downloaded"),
+            self._open_sample,
+        )
+        self._sample_button.objectName = "sampleButton"
+        return row(self._open_button, self._sample_button, self._recognise_button)
+
+    def _sequence_form(self, scene: Any) -> Any:
+        form = qt.QFormLayout()
+        for name in SEQUENCES:
+            selector = slicer.qMRMLNodeComboBox()
+            selector.objectName = f"{name}Selector"
+            selector.nodeTypes = [VOLUME]
+            selector.showChildNodeTypes = False
+            selector.addEnabled = False
+            selector.removeEnabled = False
+            selector.noneEnabled = True
+            selector.toolTip = _("The volume that is taken for {name}").format(name=NAMES[name])
+            selector.accessibleName = NAMES[name]
+            selector.setMRMLScene(scene)
+            selector.connect("currentNodeIDChanged(QString)", self._chooser(name))
+            confidence = qt.QLabel()
+            confidence.minimumWidth = 70
+            self._selectors[name], self._confidences[name] = selector, confidence
+            label = qt.QLabel(f"{NAMES[name]}:")
+            label.setBuddy(selector)
+            form.addRow(label, row(selector, confidence))
+        return form
+
+    def _chooser(self, sequence: str) -> Callable[[str], None]:
+        def choose(identity: str) -> None:
+            if self._desk is not None:
+                self._desk.review.choose(sequence, identity or "")
+
+        return choose
+
+    def _draw_choice(self, name: str, choice: SequenceChoice) -> None:
+        selector, confidence = self._selectors[name], self._confidences[name]
+        if (selector.currentNodeID or "") != choice.volume:
+            blocked = selector.blockSignals(True)
+            selector.setCurrentNodeID(choice.volume)
+            selector.blockSignals(blocked)
+        if choice.by_hand:
+            confidence.text, confidence.toolTip = _("chosen"), _("You chose this volume.")
+        elif choice.confidence is None:
+            confidence.text = confidence.toolTip = ""
+        else:
+            confidence.text = _("{percent} % sure").format(percent=round(100 * choice.confidence))
+            confidence.toolTip = "\n".join(choice.evidence)
+
+    def _draw_work(self, work: Work | None) -> None:
+        self._progress.visible = self._stage.visible = work is not None
+        if work is None:
+            return
+        part = work.fraction if work.done is None else work.done
+        self._progress.setRange(0, 100)
+        self._progress.setValue(round(100 * part))
+        self._stage.text = work_text(work)
+
+    def _facts_changed(self) -> None:
+        if self._desk is None:
+            return
+        facts = self._facts.read()
+        if facts is not None:
+            self._desk.review.set_facts(facts)
+
+    def _choose_folder(self) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(self.widget, _("Open study folder"), "")
+        if folder:
+            self._open(Path(str(folder)))
+
+    def _open(self, study: Path) -> None:
+        if self._desk is not None:
+            self._desk.review.open_study(study)
+            self._opening = True
+
+    def _open_sample(self) -> None:
+        if self._desk is not None:
+            self._desk.review.open_sample()
+            self._opening = True
+
+    def _opened(self) -> None:
+        """What was opened is looked at."""
+        self._opening = False
+        if self._desk is not None:
+            self._desk.views.show_layout()
+
+
+def work_text(work: Work) -> str:
+    """What is under way, in one line."""
+    line = f"{words(work.title)}: {_(work.stage)}" if work.stage else words(work.title)
+    if work.left_s is None:
+        return line
+    left_s = max(1, round(work.left_s))
+    return str(_("{what}; about {seconds} s left").format(what=line, seconds=left_s))
+
+
+class DropFrame(qt.QFrame):  # type: ignore[misc]
+    """A frame on which a folder or file can be dropped."""
+
+    def __init__(self, dropped: Callable[[Path], None]) -> None:
+        super().__init__()
+        self._dropped = dropped
+        self.acceptDrops = True
+
+    def dragEnterEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Takes what is one local file or folder."""
+        if _dropped_path(event.mimeData()) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Opens it."""
+        path = _dropped_path(event.mimeData())
+        if path is not None:
+            event.acceptProposedAction()
+            self._dropped(path)
+
+
+def _dropped_path(data: Any) -> Path | None:
+    urls = list(data.urls())
+    if len(urls) != 1 or not urls[0].isLocalFile():
+        return None
+    return Path(str(urls[0].toLocalFile()))

@@ -1,0 +1,141 @@
+"""The result: measures that follow the mask, findings, and how the images are looked at."""
+
+from typing import Any
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+from GliomaAILib.panels.build import NoticeList, button, row, section, words
+from GliomaAILib.panels.desk import Desk, Panel
+from GliomaAILib.review.state import MeasureRow, ReviewState
+
+
+class ResultPanel(Panel):
+    """Table of measures, findings, and controls of the views."""
+
+    def __init__(self) -> None:
+        self._rows: tuple[MeasureRow, ...] | None = None
+        self._had_result = False
+        self.widget, layout = section(_("Segmentation and measures"), collapsed=True)
+        self._notices = NoticeList("resultNotices")
+        layout.addWidget(self._notices.widget)
+        self._table = self._built_table()
+        layout.addWidget(self._table)
+        layout.addWidget(qt.QLabel(_("Largest extent of the tumour:")))
+        layout.addLayout(self._tour())
+        layout.addLayout(self._controls())
+
+    def bind(self, desk: Desk | None) -> None:
+        super().bind(desk)
+        self._had_result = False
+
+    def draw(self, state: ReviewState) -> None:
+        self._notices.draw(state.notices if state.has_result else ())
+        self._draw_table(state.measures)
+        for widget in self._needs_result:
+            widget.enabled = state.has_result
+        if state.has_result and not self._had_result:
+            self._appeared()
+        self._had_result = state.has_result
+
+    def _appeared(self) -> None:
+        """A result is there for the first time: it is shown without being asked for."""
+        self.widget.collapsed = False
+        qt.QTimer.singleShot(0, self._look)
+
+    def _look(self) -> None:
+        if self._desk is None:
+            return
+        self._desk.views.show_layout()
+        self._desk.views.show_key_image("axial")
+        self._read_controls()
+        # Views that have just been made get their size when the window is drawn.
+        qt.QTimer.singleShot(0, self.given(lambda d: d.views.fit()))
+
+    def _built_table(self) -> Any:
+        table = qt.QTableWidget()
+        table.objectName = "measuresTable"
+        table.setColumnCount(3)
+        table.setHorizontalHeaderLabels([_("Measure"), _("Value"), _("AI mask")])
+        table.verticalHeader().visible = False
+        table.editTriggers = qt.QAbstractItemView.NoEditTriggers
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        table.accessibleName = _("Measures of the tumour")
+        table.minimumHeight = 320
+        return table
+
+    def _draw_table(self, rows: tuple[MeasureRow, ...]) -> None:
+        if rows == self._rows:
+            return
+        self._rows = rows
+        self._table.setRowCount(len(rows))
+        for number, measure in enumerate(rows):
+            value = f"{measure.value} {measure.unit}".strip()
+            if not measure.current:
+                value += " " + _("(out of date)")
+            before = f"{measure.before} {measure.unit}".strip() if measure.before else ""
+            for column, content in enumerate((words(measure.name), value, before)):
+                self._table.setItem(number, column, qt.QTableWidgetItem(content))
+        self._table.resizeRowsToContents()
+
+    def _tour(self) -> Any:
+        planes = {"axial": _("Axial"), "coronal": _("Coronal"), "sagittal": _("Sagittal")}
+        buttons = [
+            button(name, _("Go to the slice with the largest extent"), self._jumper(plane))
+            for plane, name in planes.items()
+        ]
+        self._needs_result = list(buttons)
+        return row(*buttons)
+
+    def _jumper(self, plane: str) -> Any:
+        return self.given(lambda d: d.views.show_key_image(plane))
+
+    def _controls(self) -> Any:
+        form = qt.QFormLayout()
+        self._opacity = ctk.ctkSliderWidget()
+        self._opacity.minimum, self._opacity.maximum = 0.0, 1.0
+        self._opacity.singleStep, self._opacity.decimals = 0.05, 2
+        self._opacity.toolTip = _("How strongly the classes cover the image")
+        self._opacity.connect("valueChanged(double)", self._opacity_changed)
+        form.addRow(_("Opacity:"), self._opacity)
+        self._boxes = {
+            "outline": qt.QCheckBox(_("Outline")),
+            "surface": qt.QCheckBox(_("3D surface")),
+            "diameters": qt.QCheckBox(_("Diameters")),
+            "uncertainty": qt.QCheckBox(_("Uncertainty")),
+        }
+        for name, box in self._boxes.items():
+            box.objectName = f"{name}Box"
+            box.connect("toggled(bool)", self._toggler(name))
+        form.addRow(row(*self._boxes.values()))
+        layout = button(
+            _("Four sequences side by side"),
+            _("Show the sequences in linked views"),
+            self.given(lambda d: d.views.show_layout(with_3d=d.views.surface)),
+        )
+        form.addRow(layout)
+        self._needs_result += [self._opacity, *self._boxes.values(), layout]
+        return form
+
+    def _toggler(self, name: str) -> Any:
+        def toggled(on: bool) -> None:
+            if self._desk is not None and getattr(self._desk.views, name) != on:
+                setattr(self._desk.views, name, on)
+
+        return toggled
+
+    def _opacity_changed(self, value: float) -> None:
+        if self._desk is not None:
+            self._desk.views.fill_opacity = value
+
+    def _read_controls(self) -> None:
+        """The controls say what the views show."""
+        if self._desk is None:
+            return
+        self._opacity.value = self._desk.views.fill_opacity
+        for name, box in self._boxes.items():
+            box.checked = getattr(self._desk.views, name)

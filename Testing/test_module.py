@@ -1,0 +1,301 @@
+"""The module's panel on the bench: real widget code, real MRML, a worker that answers at once."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+if find_spec("PySide6") is None or find_spec("slicer") is None:
+    pytest.skip("the bench needs the extra [slicer]", allow_module_level=True)
+
+from bench import application, look  # the bench first: it sets PySide6 up
+from review_fakes import FakeWorker, failed, jobs_of, labels, raw
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULE = ROOT / "GliomaAI" / "GliomaAI.py"
+NAMES = ("T1", "T1 Gd", "T2", "FLAIR")
+
+
+class Front:
+    """The module as a user has it before him."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import slicer
+
+        self.slicer = slicer
+        self.worker = FakeWorker()
+        monkeypatch.setattr("GliomaAILib.worker.client.Worker", lambda *_: self.worker)
+        application.start()
+        self.module = application.load_module(MODULE)
+
+    @property
+    def scene(self) -> Any:
+        return self.slicer.mrmlScene
+
+    @property
+    def panel(self) -> Any:
+        return self.module.widget.panel
+
+    @property
+    def state(self) -> Any:
+        return self.panel.review.state
+
+    def widget(self, name: str) -> Any:
+        found = self.module.widget_parent.findChildren("QWidget", name)
+        (widget,) = [one for one in found if one.objectName == name]
+        return widget
+
+    def wait(self, until: Any = None) -> None:
+        look.drive(until or (lambda: self.state.work is None and not self.panel.review._due), 20)
+
+    def load_volumes(self) -> None:
+        from GliomaAILib.scene.volumes import add_volume
+
+        for name in NAMES:
+            add_volume(self.scene, name, raw(np.arange(120, dtype=np.int16).reshape(6, 5, 4)))
+
+    def analysed(self) -> None:
+        self.load_volumes()
+        self.module.enter()
+        self.wait(lambda: self.state.commands["run"].enabled)
+        self.widget("runButton").click()
+        self.wait(lambda: self.state.has_result and self.state.work is None)
+
+    def paint(self, et: int) -> None:
+        from GliomaAILib.scene.segmentation import set_labels
+
+        desk = self.panel._desk
+        set_labels(desk.scene.segmentation, labels(et=et).array, desk.scene.reference)
+        self.wait(lambda: self.state.out_of_date)
+        self.wait()
+
+
+@pytest.fixture
+def front(monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    front = Front(monkeypatch)
+    yield front
+    front.module.close()
+    assert look.slot_errors == []
+
+
+def test_an_empty_scene_says_what_to_do(front: Front) -> None:
+    front.module.enter()
+    assert not front.widget("runButton").enabled
+    assert "open a study folder" in front.widget("runReason").text
+    assert front.widget("caseSelector").currentNode().GetName() == "Glioma case"
+
+
+def test_loaded_volumes_fill_the_selectors(front: Front) -> None:
+    front.load_volumes()
+    front.module.enter()
+    front.wait(lambda: front.state.commands["run"].enabled)
+    chosen = [front.widget(f"{s}Selector").currentNode().GetName() for s in ("t1", "t1gd", "t2")]
+    assert chosen == ["T1", "T1 Gd", "T2"]
+    front.widget("t2Selector").setCurrentNode(None)
+    front.wait()
+    assert front.state.sequences["t2"].by_hand
+
+
+def test_a_run_fills_table_and_scene(front: Front) -> None:
+    front.analysed()
+    table = front.widget("measuresTable")
+    assert table.item(0, 0).text() == "Whole tumour (WT)"
+    assert table.item(0, 1).text() == "0.0 mL"
+    assert front.panel._desk.scene.segmentation is not None
+    assert front.widget("segmentEditor").segmentationNode() is front.panel._desk.scene.segmentation
+    assert "The mask is unsure." in front.widget("resultNotices").findChildren("QLabel")[0].text
+
+
+def test_an_edit_is_seen_reassessed_and_taken_back(front: Front) -> None:
+    front.analysed()
+    front.paint(et=100)
+    stale, reassess = front.widget("outOfDateText"), front.widget("reassessButton")
+    assert "Out of date" in stale.text
+    assert reassess.enabled
+    table = front.widget("measuresTable")
+    assert (table.item(2, 1).text(), table.item(2, 2).text()) == ("0.2 mL", "0.0 mL")
+    reassess.click()
+    front.wait(lambda: front.state.corrected and front.state.work is None)
+    assert "ET: 4 voxels added" in front.widget("auditText").text
+    front.widget("restoreButton").click()
+    front.wait(lambda: not front.state.corrected)
+    front.wait()
+    assert not front.state.out_of_date
+    assert table.item(2, 1).text() == "0.0 mL"
+
+
+def test_a_crash_is_a_message_and_the_scene_is_as_before(front: Front) -> None:
+    from GliomaAILib.worker.protocol import FailureReason
+
+    front.load_volumes()
+    front.module.enter()
+    front.wait(lambda: front.state.commands["run"].enabled)
+    nodes = front.scene.GetNumberOfNodes()
+    front.worker.failure = failed(FailureReason.CRASH, "The analysis stopped unexpectedly.")
+    front.widget("runButton").click()
+    front.wait(lambda: front.state.outcome is not None)
+    assert "stopped unexpectedly" in front.widget("caseNotices").findChildren("QLabel")[0].text
+    assert front.scene.GetNumberOfNodes() == nodes
+    assert front.widget("runButton").enabled
+
+
+def test_cancel_shows_progress_and_leaves_the_scene_clean(front: Front) -> None:
+    front.load_volumes()
+    front.module.enter()
+    front.wait(lambda: front.state.commands["run"].enabled)
+    nodes = front.scene.GetNumberOfNodes()
+    front.worker.waits = True
+    front.widget("runButton").click()
+    front.wait(lambda: front.state.work is not None and front.state.work.stage == "segmentation")
+    assert "segmentation" in front.widget("progressText").text
+    front.widget("cancelButton").click()
+    front.wait(lambda: front.state.work is None)
+    assert front.scene.GetNumberOfNodes() == nodes
+
+
+def test_a_scene_closed_during_a_run_starts_afresh(front: Front) -> None:
+    front.load_volumes()
+    front.module.enter()
+    front.wait(lambda: front.state.commands["run"].enabled)
+    front.worker.waits = True
+    front.widget("runButton").click()
+    front.wait(lambda: front.state.work is not None and front.state.work.stage == "segmentation")
+    front.scene.Clear(False)
+    look.settle()
+    assert front.worker.closed
+    assert front.state.work is None
+    assert not front.state.has_result
+    assert "No volume is loaded" in front.widget("runReason").text
+
+
+def test_a_saved_scene_is_live_again(front: Front, tmp_path: Path) -> None:
+    front.analysed()
+    front.paint(et=100)
+    file = tmp_path / "scene ü.mrb"
+    assert front.scene.WriteToMRB(str(file))
+    front.scene.Clear(False)
+    assert front.scene.ReadFromMRB(str(file), False)
+    look.settle()
+    front.wait(lambda: front.state.has_result)
+    front.wait()
+    assert front.state.out_of_date
+    front.widget("reassessButton").click()
+    front.wait(lambda: front.state.corrected and front.state.work is None)
+
+
+def test_two_cases_keep_their_own_results(front: Front) -> None:
+    front.analysed()
+    first = front.panel._desk.scene.node
+    front.widget("newCaseButton").click()
+    front.wait()
+    assert not front.state.has_result
+    front.widget("caseSelector").setCurrentNode(first)
+    front.wait(lambda: front.state.has_result)
+
+
+def test_impossible_facts_are_refused_with_the_reason(front: Front) -> None:
+    front.module.enter()
+    front.widget("idhComboBox").currentIndex = 2
+    front.widget("codeletion_1p19qComboBox").currentIndex = 1
+    assert "no WHO 2021 state" in front.widget("factsProblem").text
+    assert front.state.facts.codeletion_1p19q is None
+    front.widget("idhComboBox").currentIndex = 1
+    assert front.widget("factsProblem").text == ""
+    assert (front.state.facts.idh, front.state.facts.codeletion_1p19q) == ("mutant", "co-deleted")
+
+
+def test_export_writes_what_is_ticked(front: Front, tmp_path: Path) -> None:
+    front.analysed()
+    panel = front.panel._panels[4]
+    panel._folder.currentPath = str(tmp_path)
+    front.widget("exportName").text = "case 1"
+    front.widget("stlBox").checked = False
+    front.widget("exportButton").click()
+    front.wait(lambda: front.state.outcome is not None)
+    names = {file.name for file in (tmp_path / "case 1").iterdir()}
+    assert {"report.html", "report.pdf", "assessment.json", "segmentation.nii.gz"} <= names
+    assert any(name.endswith(".seg.nrrd") for name in names)
+    assert (tmp_path / "cohort.csv").is_file()
+
+
+def test_nothing_is_observed_after_the_module_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    front = Front(monkeypatch)
+    front.load_volumes()
+    front.module.enter()
+    widget, desk = front.module.widget, front.panel._desk
+    front.module.close()
+    assert widget.Observations == []
+    assert desk.scene._watch is None
+    assert front.worker.closed
+    jobs = len(front.worker.jobs)
+    front.load_volumes()
+    front.scene.Clear(False)
+    look.settle()
+    assert len(front.worker.jobs) == jobs
+
+
+def test_reload_builds_the_panel_anew(front: Front) -> None:
+    front.analysed()
+    front.module.reload()
+    front.wait(lambda: front.state.has_result)
+
+
+def test_nothing_installed_says_what_and_how_large(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from GliomaAILib.worker.requirements import Requirement
+
+    absent = (Requirement("surely-not-installed", "1", 7),)
+    monkeypatch.setattr("GliomaAILib.panels.installation.missing", lambda: absent)
+    front.panel._settings.installation.refresh()
+    front.load_volumes()
+    front.module.enter()
+    front.wait()
+    assert "surely-not-installed" in front.widget("missingText").text
+    assert "7 MB" in front.widget("missingText").text
+    assert "surely-not-installed" in front.widget("runReason").text
+    assert jobs_of(front.worker, object) == []
+
+
+def test_keys_are_the_module_s_only_while_it_is_in_front(front: Front) -> None:
+    front.load_volumes()
+    front.module.enter()
+    front.wait(lambda: front.state.commands["run"].enabled)
+    window = front.slicer.util.mainWindow()
+    keys = {action.shortcut.toString(): action for action in window.actions()}
+    assert {"Alt+R", "Alt+E", "Alt+1", "Alt+2", "Alt+3"} == set(keys)
+    keys["Alt+R"].trigger()
+    front.wait(lambda: front.state.has_result)
+    front.module.exit()
+    assert window.actions() == []
+
+
+def test_a_synthetic_patient_is_asked_for_with_one_button(front: Front) -> None:
+    front.module.enter()
+    front.widget("sampleButton").click()
+    front.wait()
+    assert [type(job).__name__ for job in front.worker.jobs][:2] == ["Simulate", "Inspect"]
+
+
+def test_the_model_card_can_be_read(front: Front) -> None:
+    from bench.dialogs import dialogs
+
+    front.module.enter()
+    front.widget("modelCardButton").click()
+    assert dialogs.shown, "no dialog"
+
+
+def test_risk_charts_are_drawn_with_their_numbers_in_words(front: Front) -> None:
+    from test_review_risk import DIAGNOSIS, PROGNOSIS, state
+
+    front.module.enter()
+    risk = front.panel._panels[3]
+    risk.draw(state(diagnosis=DIAGNOSIS, prognosis=PROGNOSIS))
+    bars, curves = front.widget("barChart"), front.widget("curveChart")
+    assert "Glioblastoma, IDH-wildtype: 70 %" in bars.accessibleDescription
+    assert not bars.pixmap.isNull()
+    assert not curves.pixmap.isNull()
+    assert "alive at 12 months: 60 %" in front.widget("riskTable").text

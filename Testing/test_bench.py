@@ -572,3 +572,11 @@ def test_driving_ends_in_time_and_at_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
         look.drive(lambda: False, timeout_s=5)
     pythonqt.slot_errors.clear()
+
+
+def test_many_calls_do_not_end_the_process() -> None:
+    """Before Python 3.12, PySide6 loses a reference to None with each call."""
+    label = qt.QLabel()
+    for _ in range(20_000):
+        label.text = "x"
+    assert label.text == "x"

@@ -12,7 +12,7 @@ if find_spec("PySide6") is None or find_spec("slicer") is None:
     pytest.skip("the bench needs the extra [slicer]", allow_module_level=True)
 
 from bench import application, look  # the bench first: it sets PySide6 up
-from review_fakes import FakeWorker, failed, jobs_of, labels, raw
+from review_fakes import FakeWorker, failed, found, jobs_of, labels, raw
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "GliomaAI" / "GliomaAI.py"
@@ -50,6 +50,11 @@ class Front:
 
     def wait(self, until: Any = None) -> None:
         look.drive(until or (lambda: self.state.work is None and not self.panel.review._due), 20)
+
+    def choose(self, sequence: str, node: Any) -> None:
+        selector = self.widget(f"{sequence}Selector")
+        selector.setCurrentNode(node)
+        selector.nodeActivated.emit(node)
 
     def load_volumes(self) -> None:
         from GliomaAILib.scene.volumes import add_volume
@@ -94,9 +99,22 @@ def test_loaded_volumes_fill_the_selectors(front: Front) -> None:
     front.wait(lambda: front.state.commands["run"].enabled)
     chosen = [front.widget(f"{s}Selector").currentNode().GetName() for s in ("t1", "t1gd", "t2")]
     assert chosen == ["T1", "T1 Gd", "T2"]
-    front.widget("t2Selector").setCurrentNode(None)
+    front.choose("t2", None)
     front.wait()
     assert front.state.sequences["t2"].by_hand
+    assert front.widget("t2Selector").currentNode() is None
+
+
+def test_a_deleted_volume_is_no_choice_of_the_user(front: Front) -> None:
+    front.load_volumes()
+    front.module.enter()
+    front.wait(lambda: front.state.commands["run"].enabled)
+    front.worker.found = found(t1="1", t1gd="2", flair="3")
+    front.scene.RemoveNode(front.widget("t2Selector").currentNode())
+    front.wait(lambda: front.state.sequences["t2"].volume == "")
+    front.wait()
+    assert not any(choice.by_hand for choice in front.state.sequences.values())
+    assert front.widget("t2Selector").currentNode() is None
 
 
 def test_a_run_fills_table_and_scene(front: Front) -> None:

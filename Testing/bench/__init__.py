@@ -8,8 +8,15 @@ passes here still has to be driven in the real one.
 here is imported before a test needs it.
 """
 
+import ctypes
 import os
+import sys
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # PySide6 reads it once, at its first import: every Enum an IntEnum, every Flag an IntFlag.
 os.environ["PYSIDE6_OPTION_PYTHON_ENUM"] = "0x3"
+
+if sys.version_info < (3, 12):
+    # PySide6 6.12 takes None for immortal, which it is from Python 3.12 on: every call that returns
+    # None uses up one of its references, and without any the interpreter aborts.
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40

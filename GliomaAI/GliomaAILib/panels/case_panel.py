@@ -101,7 +101,8 @@ class CasePanel(Panel):
             selector.toolTip = _("The volume that is taken for {name}").format(name=NAMES[name])
             selector.accessibleName = NAMES[name]
             selector.setMRMLScene(scene)
-            selector.connect("currentNodeIDChanged(QString)", self._chooser(name))
+            # Only the user's choice counts: a selector also wanders when nodes come and go.
+            selector.connect("nodeActivated(vtkMRMLNode*)", self._chooser(name))
             confidence = qt.QLabel()
             confidence.minimumWidth = 70
             self._selectors[name], self._confidences[name] = selector, confidence
@@ -110,10 +111,10 @@ class CasePanel(Panel):
             form.addRow(label, row(selector, confidence))
         return form
 
-    def _chooser(self, sequence: str) -> Callable[[str], None]:
-        def choose(identity: str) -> None:
+    def _chooser(self, sequence: str) -> Callable[[Any], None]:
+        def choose(node: Any) -> None:
             if self._desk is not None:
-                self._desk.review.choose(sequence, identity or "")
+                self._desk.review.choose(sequence, "" if node is None else node.GetID())
 
         return choose
 

@@ -95,6 +95,16 @@ def filled(record: CaseRecord, seen: Recognition, volumes: Sequence[LoadedVolume
     )
 
 
+MOST_VOLUMES = 24
+"""More are not looked at unasked: each is copied and read."""
+
+_TOO_MANY = Notice(
+    Severity.WARNING,
+    Message("The scene holds too many volumes to look at all of them."),
+    _CHOOSE,
+)
+
+
 def candidates(
     volumes: Sequence[LoadedVolume], record: CaseRecord
 ) -> tuple[Sequence[LoadedVolume], Notice | None]:
@@ -109,10 +119,11 @@ def candidates(
         for name in record.by_hand
         if record.sequences.get(name) in by_id
     } - {""}
+    if len(marks) > 1 and len(chosen) == 1:
+        volumes = [volume for volume in volumes if volume.examination in chosen | {""}]
+        marks = chosen
     if len(marks) < 2:
-        return volumes, None
-    if len(chosen) == 1:
-        return [v for v in volumes if v.examination in chosen | {""}], None
+        return (volumes, None) if len(volumes) <= MOST_VOLUMES else ((), _TOO_MANY)
     return (), Notice(
         Severity.WARNING,
         Message("The scene holds volumes of {n} examinations.", {"n": len(marks)}),

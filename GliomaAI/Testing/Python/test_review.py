@@ -150,6 +150,16 @@ def test_volumes_of_two_examinations_are_never_mixed(tmp_path: Path) -> None:
     assert "different examinations" in desk.why("run")
 
 
+def test_a_crowded_scene_is_left_to_the_user(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, FakeScene({f"v{n}": f"volume {n}" for n in range(30)}))
+    desk.settle()
+    assert jobs_of(desk.worker, Inspect) == []
+    assert "too many volumes" in str(desk.state.notices[0].message)
+    desk.review.choose("t1gd", "v3")
+    desk.settle()
+    assert desk.state.commands["run"].enabled
+
+
 def test_one_volume_is_not_two_sequences(desk: Desk) -> None:
     desk.settle()
     desk.review.choose("t1", "v3")

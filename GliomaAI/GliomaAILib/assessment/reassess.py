@@ -38,7 +38,7 @@ def reassess(
     Args:
         original: what the networks found; not an assessment that was corrected before.
         mask: `vocabulary.Label` values on the native grid of `original.segmentation`; it comes
-            back unchanged as the new `segmentation`.
+            back unchanged as the new `segmentation`. The network's own mask is no correction.
         facts: what the user knows of the patient; it goes before what `original` has.
 
     Raises:
@@ -51,16 +51,16 @@ def reassess(
     before = sitk.GetArrayViewFromImage(original.segmentation)
     after = sitk.GetArrayViewFromImage(mask)
     changed = before != after
-    correction = _correction(before, after)
+    correction = _correction(before, after) if changed.any() else None
     labels = _common_labels(original, mask, changed)
     registration = _registration(original, labels)
     measures = measured(original.prepared, labels, registration)
     found = list(original.findings)
-    if changed.any():
+    if correction is not None:
         found = [f for f in found if not f.code.startswith(RESULT)]
         if measures.volumes_ml["WT"] > 0:
             found += measures_findings(measures, mask)
-    found.append(_corrected_finding(correction, Grid.of(mask).voxel_ml))
+        found.append(_corrected_finding(correction, Grid.of(mask).voxel_ml))
     return dataclasses.replace(
         original,
         facts=original.facts.overridden_by(facts or ClinicalFacts()),
@@ -113,11 +113,8 @@ def _corrected_finding(correction: Correction, voxel_ml: float) -> Finding:
         )
         if added or removed
     ]
-    if not parts:
-        message = "The mask was looked at by a person and left as the network drew it."
-    else:
-        message = (
-            f"The mask was corrected by hand: {', '.join(parts)}; Dice of the whole tumour with "
-            f"the network's mask {correction.dice['WT']:.2f}."
-        )
+    message = (
+        f"The mask was corrected by hand: {', '.join(parts)}; Dice of the whole tumour with "
+        f"the network's mask {correction.dice['WT']:.2f}."
+    )
     return Finding(f"{RESULT}corrected", Severity.INFO, message)

@@ -54,6 +54,7 @@ class MainPanel:
             lambda: self.show_case(create_case(scene, _("Glioma case"))),
         )
         new.objectName = "newCaseButton"
+        self._new = new
         layout.addLayout(row(self._selector, new))
         self._correction = CorrectionPanel(scene)
         self._settings = SettingsPanel(self._settings_changed)
@@ -169,5 +170,7 @@ class MainPanel:
             self._desk.review.poll()
 
     def _draw(self, state: ReviewState) -> None:
+        # Another case would end what is under way for this one.
+        self._selector.enabled = self._new.enabled = state.work is None
         for panel in self._panels:
             panel.draw(state)

@@ -67,15 +67,25 @@ def export(
     target = request.folder / request.name
     if target.exists():
         raise ValueError(f"{target} is there already: choose another name.")
+    row = cohort_row(request.name, document) if TABLE_KIND in request.kinds else None
     request.folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=request.folder, prefix=".gliomaai-"))
     try:
         chosen = [files[RESULT_FILES[k]] for k in request.kinds if k in RESULT_FILES]
         yield InThread("copying", lambda: [shutil.copy2(f, scratch / f.name) for f in chosen])
         scene.export(scratch, [k for k in request.kinds if k in SCENE_KINDS])
-        yield InThread("moving in", lambda: scratch.rename(target))
-        if TABLE_KIND in request.kinds:
-            row = cohort_row(request.name, document)
-            yield InThread("cohort table", lambda: append_row(request.folder / TABLE, row))
+        yield InThread("moving in", lambda: _move_in(scratch, target, row))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move_in(scratch: Path, target: Path, row: Mapping[str, str] | None) -> None:
+    """Folder and line of the table come together, or neither."""
+    scratch.rename(target)
+    if row is None:
+        return
+    try:
+        append_row(target.parent / TABLE, row)
+    except (OSError, ValueError):
+        shutil.rmtree(target, ignore_errors=True)
+        raise

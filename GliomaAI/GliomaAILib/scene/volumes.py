@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+from numpy.typing import NDArray
 
 from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.intake.privacy import fingerprint
@@ -84,18 +85,34 @@ def snapshot(node: Any) -> RawVolume:
     return RawVolume(plain(array), to_world(node) @ local_ijk_to_ras(node))
 
 
+SAMPLED = 4
+"""Every so many voxels along each axis tell how bright a volume is."""
+
+
 def add_volume(scene: Any, name: str, volume: RawVolume) -> Any:
     """Adds a volume with a display that suits its values."""
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(scene.GenerateUniqueName(name))
-    set_voxels(node, volume)
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     if display is not None:
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
-        display.SetAutoWindowLevel(True)
+        # Slicer's own choice reads every voxel, and the window would stand still meanwhile.
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevelMinMax(*_window(volume.array))
+    set_voxels(node, volume)
     return node
+
+
+def _window(array: NDArray[Any]) -> tuple[float, float]:
+    """The intensities between which a volume is shown: its tissue, without the rare extremes."""
+    sample = array[::SAMPLED, ::SAMPLED, ::SAMPLED]
+    tissue = sample[sample > sample.min()]
+    if tissue.size == 0:
+        return float(sample.min()), float(sample.min()) + 1.0
+    low, high = np.percentile(tissue, (1.0, 99.5))
+    return float(low), max(float(high), float(low) + 1e-6)
 
 
 def set_voxels(node: Any, volume: RawVolume) -> None:

@@ -80,7 +80,13 @@ class GliomaAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type
             self.panel.close()
             self.panel = None
 
-    def onSceneStartClose(self, _caller: Any, _event: Any) -> None:  # noqa: N802 - Slicer's names
+    def onReload(self) -> None:  # noqa: N802 - Slicer's names
+        """The developer's Reload: the package is read again, not this file alone."""
+        for name in [name for name in sys.modules if name.split(".")[0] == "GliomaAILib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, _caller: Any, _event: Any) -> None:  # noqa: N802
         """The scene is about to lose its nodes, or to get others."""
         self.panel.let_go()
 

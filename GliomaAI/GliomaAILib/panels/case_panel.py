@@ -129,7 +129,7 @@ class CasePanel(Panel):
         elif choice.confidence is None:
             confidence.text = confidence.toolTip = ""
         else:
-            confidence.text = _("{percent} % sure").format(percent=round(100 * choice.confidence))
+            confidence.text = _("{percent} % sure").format(percent=int(100 * choice.confidence))
             confidence.toolTip = "\n".join(choice.evidence)
 
     def _draw_work(self, work: Work | None) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from GliomaAILib.intake.scan import image_format, stem
 from GliomaAILib.raw_volume import RawVolume, read_raw, write_raw
 from GliomaAILib.review.activity import InThread, OnWorker, Step, Steps
 from GliomaAILib.review.recognition import Recognition, recognition
@@ -83,13 +84,19 @@ def opening(
             number = str(candidate["number"])
             file = folder / f"{number}{ENDING}"
             raw: RawVolume = yield InThread(READING, partial(read_raw, file))
-            identity = scene.add_volumes({str(candidate["name"]): raw})
-            loaded[number] = LoadedVolume(identity[str(candidate["name"])], str(candidate["name"]))
+            name = _node_name(str(candidate["name"]))
+            loaded[number] = LoadedVolume(scene.add_volumes({name: raw})[name], name)
         renamed = [{**c, "file": f"{c['number']}{ENDING}"} for c in found["candidates"]]
         seen = recognition({**found, "candidates": renamed}, loaded)
         done(seen)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _node_name(shown_as: str) -> str:
+    """What a volume is called: a file without its ending, a series as it is described."""
+    file = Path(shown_as)
+    return stem(file) if image_format(file) else shown_as
 
 
 def sample(

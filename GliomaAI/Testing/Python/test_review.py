@@ -183,6 +183,17 @@ def test_a_study_folder_is_loaded_and_recognised(tmp_path: Path) -> None:
     assert list(desk.scratch.rglob("*.nrrd")) == []
 
 
+def test_loaded_files_lose_their_endings_and_series_keep_their_names(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, FakeScene({}))
+    both = found(t1gd="1", flair="2")
+    for candidate, name in zip(both["candidates"], ("sub/t1gd.nii.gz", "T2/FLAIR"), strict=True):
+        candidate["name"] = name
+    desk.worker.found = both
+    desk.review.open_study(tmp_path)
+    desk.settle()
+    assert [volume.name for volume in desk.scene.volumes()] == ["t1gd", "T2/FLAIR"]
+
+
 def test_a_synthetic_patient_is_made_and_loaded(tmp_path: Path) -> None:
     desk = Desk(tmp_path, FakeScene({}))
     desk.worker.found = found(t1gd="1")

@@ -43,6 +43,11 @@ class Front:
     def state(self) -> Any:
         return self.panel.review.state
 
+    def section(self, name: str) -> Any:
+        """A section of the panel by the name of its class."""
+        (found,) = [one for one in self.panel._panels if type(one).__name__ == name]
+        return found
+
     def widget(self, name: str) -> Any:
         found = self.module.widget_parent.findChildren("QWidget", name)
         (widget,) = [one for one in found if one.objectName == name]
@@ -155,7 +160,7 @@ def test_a_crash_is_a_message_and_the_scene_is_as_before(front: Front) -> None:
     front.worker.failure = failed(FailureReason.CRASH, "The analysis stopped unexpectedly.")
     front.widget("runButton").click()
     front.wait(lambda: front.state.outcome is not None)
-    assert "stopped unexpectedly" in front.widget("caseNotices").findChildren("QLabel")[0].text
+    assert "stopped unexpectedly" in front.widget("outcomeNotices").findChildren("QLabel")[0].text
     assert front.scene.GetNumberOfNodes() == nodes
     assert front.widget("runButton").enabled
 
@@ -227,7 +232,7 @@ def test_impossible_facts_are_refused_with_the_reason(front: Front) -> None:
 
 def test_export_writes_what_is_ticked(front: Front, tmp_path: Path) -> None:
     front.analysed()
-    panel = front.panel._panels[4]
+    panel = front.section("ExportPanel")
     panel._folder.currentPath = str(tmp_path)
     front.widget("exportName").text = "case 1"
     front.widget("stlBox").checked = False
@@ -310,7 +315,7 @@ def test_risk_charts_are_drawn_with_their_numbers_in_words(front: Front) -> None
     from test_review_risk import DIAGNOSIS, PROGNOSIS, state
 
     front.module.enter()
-    risk = front.panel._panels[3]
+    risk = front.section("RiskPanel")
     risk.draw(state(diagnosis=DIAGNOSIS, prognosis=PROGNOSIS))
     bars, curves = front.widget("barChart"), front.widget("curveChart")
     assert "Glioblastoma, IDH-wildtype: 70 %" in bars.accessibleDescription

@@ -13,7 +13,6 @@ An exception in a slot does not reach whoever emitted the signal; it is kept in 
 which a test should find empty at its end.
 """
 
-import ctypes
 import inspect
 import re
 import sys
@@ -49,11 +48,6 @@ _VIRTUAL_PROPERTIES = {
 }
 """Properties that are virtual methods too. A property on the class would be taken for an override
 of the method, so that these become attributes on access only."""
-
-if sys.version_info < (3, 12):
-    # PySide6 6.12 forgets to count the None that its methods return. From Python 3.12 on None is
-    # immortal; before, the process ends after some ten thousand calls. Make it as good as immortal.
-    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 _plain_getattribute = QtCore.QObject.__getattribute__
 

@@ -13,7 +13,7 @@ from GliomaAILib.panels.build import NoticeList, button, enable, row, section, t
 from GliomaAILib.panels.desk import Panel
 from GliomaAILib.panels.facts_form import FactsForm
 from GliomaAILib.review.availability import NAMES
-from GliomaAILib.review.state import ReviewState, SequenceChoice, Work
+from GliomaAILib.review.state import ReviewState, SequenceChoice
 
 VOLUME = "vtkMRMLScalarVolumeNode"
 
@@ -39,29 +39,19 @@ class CasePanel(Panel):
         layout.addWidget(self._notices.widget)
         self._run = button(_("Run"), "", self.given(lambda d: d.review.run()))
         self._run.objectName = "runButton"
-        self._cancel = button(_("Cancel"), "", self.given(lambda d: d.review.cancel()))
-        self._cancel.objectName = "cancelButton"
-        layout.addLayout(row(self._run, self._cancel))
+        layout.addWidget(self._run)
         self._why = text(name="runReason")
         layout.addWidget(self._why)
-        self._progress = qt.QProgressBar()
-        self._progress.accessibleName = _("Progress")
-        layout.addWidget(self._progress)
-        self._stage = text(name="progressText")
-        layout.addWidget(self._stage)
 
     def draw(self, state: ReviewState) -> None:
         for name in SEQUENCES:
             self._draw_choice(name, state.sequences[name])
         self._facts.draw(state.facts)
-        outcome = () if state.outcome is None else (state.outcome,)
-        self._notices.draw((*outcome, *(() if state.has_result else state.notices)))
+        self._notices.draw(() if state.has_result else state.notices)
         run = state.commands["run"]
         enable(self._run, run)
-        enable(self._cancel, state.commands["cancel"])
         self._why.text = "" if run.enabled or state.work else words(run.why)
         self._why.visible = bool(self._why.text)
-        self._draw_work(state.work)
         idle = state.work is None
         if idle and self._opening:
             self._opened()
@@ -132,15 +122,6 @@ class CasePanel(Panel):
             confidence.text = _("{percent} % sure").format(percent=int(100 * choice.confidence))
             confidence.toolTip = "\n".join(choice.evidence)
 
-    def _draw_work(self, work: Work | None) -> None:
-        self._progress.visible = self._stage.visible = work is not None
-        if work is None:
-            return
-        part = work.fraction if work.done is None else work.done
-        self._progress.setRange(0, 100)
-        self._progress.setValue(round(100 * part))
-        self._stage.text = work_text(work)
-
     def _facts_changed(self) -> None:
         if self._desk is None:
             return
@@ -168,15 +149,6 @@ class CasePanel(Panel):
         self._opening = False
         if self._desk is not None:
             self._desk.views.show_layout()
-
-
-def work_text(work: Work) -> str:
-    """What is under way, in one line."""
-    line = f"{words(work.title)}: {_(work.stage)}" if work.stage else words(work.title)
-    if work.left_s is None:
-        return line
-    left_s = max(1, round(work.left_s))
-    return str(_("{what}; about {seconds} s left").format(what=line, seconds=left_s))
 
 
 class DropFrame(qt.QFrame):  # type: ignore[misc]

@@ -13,6 +13,9 @@ from GliomaAILib.panels.desk import Desk, Panel
 from GliomaAILib.review.export import ExportRequest
 from GliomaAILib.review.state import ReviewState
 
+HOME = Path.home() / "GliomaAI"
+"""Where files go that the user gave no folder for."""
+
 
 def kinds() -> dict[str, str]:
     """What can be exported, in words."""
@@ -35,7 +38,7 @@ class ExportPanel(Panel):
         self.widget, layout = section(_("Export"), collapsed=True)
         form = qt.QFormLayout()
         layout.addLayout(form)
-        self._folder = self._folder_line("GliomaAI/ExportFolder")
+        self._folder = self._folder_line("GliomaAI/ExportFolder", HOME)
         form.addRow(_("Into folder:"), self._folder)
         self._name = qt.QLineEdit()
         self._name.objectName = "exportName"
@@ -59,8 +62,10 @@ class ExportPanel(Panel):
             _("Open report"), _("Show the report in the browser"), self._report_opened
         )
         layout.addWidget(self._report)
-        self._cohort = self._folder_line("GliomaAI/CohortFolder")
-        form.addRow(_("Training cohort:"), self._cohort)
+        training = qt.QFormLayout()
+        layout.addLayout(training)
+        self._cohort = self._folder_line("GliomaAI/CohortFolder", HOME / "cohort")
+        training.addRow(_("Training cohort:"), self._cohort)
         self._save = button(_("Save as training case"), "", self._saved)
         self._save.objectName = "saveCaseButton"
         layout.addWidget(self._save)
@@ -80,8 +85,9 @@ class ExportPanel(Panel):
         self._report_file = state.report
         self._report.enabled = state.report is not None
 
-    def _folder_line(self, key: str) -> Any:
+    def _folder_line(self, key: str, otherwise: Path) -> Any:
         line = ctk.ctkPathLineEdit()
+        line.toolTip = _("Empty: {folder}").format(folder=otherwise)
         line.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Writable
         line.settingKey = key
         return line
@@ -90,14 +96,14 @@ class ExportPanel(Panel):
         if self._desk is None:
             return
         chosen = [kind for kind, box in self._boxes.items() if box.checked]
-        folder = Path(str(self._folder.currentPath) or str(Path.home() / "GliomaAI"))
+        folder = Path(str(self._folder.currentPath) or HOME)
         self._desk.review.export(ExportRequest(folder, str(self._name.text), chosen))
         self._name.text = default_name()
 
     def _saved(self) -> None:
         if self._desk is None:
             return
-        folder = Path(str(self._cohort.currentPath) or str(Path.home() / "GliomaAI" / "cohort"))
+        folder = Path(str(self._cohort.currentPath) or HOME / "cohort")
         self._desk.review.save_training_case(folder, str(self._name.text).replace(" ", "-"))
 
     def _report_opened(self) -> None:

@@ -50,6 +50,7 @@ class InstallationBox:
         self._cancel = button(_("Cancel installation"), "", self._cancelled)
         layout.addLayout(row(self._install, self._cancel))
         self._said = text(name="installationText")
+        self._said.visible = False
         layout.addWidget(self._said)
         self.refresh()
 
@@ -94,9 +95,11 @@ class InstallationBox:
         try:
             import PyTorchUtils
         except ImportError:
-            self._said.text = _(
-                "Install the PyTorch extension in the Extensions Manager and restart Slicer; "
-                "it finds the build of torch for this computer."
+            self._say(
+                _(
+                    "Install the PyTorch extension in the Extensions Manager and restart Slicer; "
+                    "it finds the build of torch for this computer."
+                )
             )
             return False
         logic = PyTorchUtils.PyTorchUtilsLogic()
@@ -107,21 +110,25 @@ class InstallationBox:
         if running is None:
             return
         for line in running.lines():
-            self._said.text = line
+            self._say(line)
         code = running.exit_code
         if code is None:
             return
         self._timer.stop()
         self._running = None
         if code != 0:
-            self._said.text = _("Not installed: {reason}").format(reason=self._said.text)
+            self._say(_("Not installed: {reason}").format(reason=self._said.text))
         self.refresh()
         self._changed()
 
     def _cancelled(self) -> None:
         self.close()
-        self._said.text = _("Cancelled.")
+        self._say(_("Cancelled."))
         self._draw()
+
+    def _say(self, content: str) -> None:
+        self._said.text = content
+        self._said.visible = True
 
     def _draw(self) -> None:
         self._words.visible = bool(self._missing)

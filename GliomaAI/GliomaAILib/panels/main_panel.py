@@ -17,6 +17,7 @@ from GliomaAILib.panels.result_panel import ResultPanel
 from GliomaAILib.panels.risk_panel import RiskPanel
 from GliomaAILib.panels.settings_panel import SettingsPanel
 from GliomaAILib.panels.shortcuts import Shortcuts
+from GliomaAILib.panels.status_panel import StatusPanel
 from GliomaAILib.review.activity import WorkerPort
 from GliomaAILib.review.review import Review
 from GliomaAILib.review.state import ReviewState
@@ -59,6 +60,7 @@ class MainPanel:
         self._correction = CorrectionPanel(scene)
         self._settings = SettingsPanel(self._settings_changed)
         self._panels: tuple[Panel, ...] = (
+            StatusPanel(),
             CasePanel(scene),
             ResultPanel(),
             self._correction,

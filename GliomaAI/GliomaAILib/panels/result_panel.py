@@ -16,7 +16,7 @@ class ResultPanel(Panel):
 
     def __init__(self) -> None:
         self._rows: tuple[MeasureRow, ...] | None = None
-        self._had_result = False
+        self._had_result = self._was_busy = False
         self.widget, layout = section(_("Segmentation and measures"), collapsed=True)
         self._notices = NoticeList("resultNotices")
         layout.addWidget(self._notices.widget)
@@ -37,7 +37,9 @@ class ResultPanel(Panel):
             widget.enabled = state.has_result
         if state.has_result and not self._had_result:
             self._appeared()
-        self._had_result = state.has_result
+        elif self._was_busy and state.work is None:
+            self._read_controls()  # the last of a result, its diameters, are shown by now
+        self._had_result, self._was_busy = state.has_result, state.work is not None
 
     def _appeared(self) -> None:
         """A result is there for the first time: it is shown without being asked for."""
@@ -65,7 +67,7 @@ class ResultPanel(Panel):
         for column in (1, 2):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.accessibleName = _("Measures of the tumour")
-        table.minimumHeight = 320
+        table.verticalScrollBarPolicy = qt.Qt.ScrollBarAlwaysOff  # it is as high as its lines
         return table
 
     def _draw_table(self, rows: tuple[MeasureRow, ...]) -> None:
@@ -81,6 +83,10 @@ class ResultPanel(Panel):
             for column, content in enumerate((words(measure.name), value, before)):
                 self._table.setItem(number, column, qt.QTableWidgetItem(content))
         self._table.resizeRowsToContents()
+        lines = (
+            self._table.verticalHeader().length() + self._table.horizontalHeader().sizeHint.height()
+        )
+        self._table.setFixedHeight(lines + 2 * self._table.frameWidth)
 
     def _tour(self) -> Any:
         planes = {"axial": _("Axial"), "coronal": _("Coronal"), "sagittal": _("Sagittal")}

@@ -1,0 +1,160 @@
+"""How quick and how smooth the Slicer module is, on the bench with the real worker process.
+
+`python benchmark_module.py [--study FOLDER] [--runs N]`; without a study it simulates a patient at
+1 mm. Printed are medians with the least and the most: seconds until the module is set up and
+entered, the longest time for which the event loop stood still, seconds of cancelling and
+reassessing, and the memory of the front process after the first and the last run.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TESTING = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTING), str(TESTING.parent / "GliomaAI" / "Testing" / "Python")]
+
+from module_front import Front, look  # noqa: E402 - found by the paths above
+
+SEED = 1
+STARTS = 5
+RUNS = 10
+BRUSH = 12
+"""Voxels along each side of what is painted."""
+
+
+@dataclass
+class Figures:
+    """What was measured, by name with its unit."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float) -> None:
+        self.values.setdefault(name, []).append(value)
+
+    def table(self) -> str:
+        rows = [f"{'':38} {'median':>8} {'least':>8} {'most':>8}  n"]
+        rows += [
+            f"{name:38} {statistics.median(v):8.2f} {min(v):8.2f} {max(v):8.2f}  {len(v)}"
+            for name, v in self.values.items()
+        ]
+        return "\n".join(rows) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Path, help="a study folder; default: a simulated patient")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--starts", type=int, default=STARTS, help="how often Slicer is started")
+    parser.add_argument("--start-only", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.start_only:
+        front = Front()
+        front.close()
+        sys.stdout.write(f"{front.entered_after_s}\n")
+        return 0
+    figures = Figures()
+    for seconds in starts(arguments.starts):
+        figures.add("set up and entered, s", seconds)
+    with tempfile.TemporaryDirectory() as scratch:
+        study = arguments.study or simulated(Path(scratch) / "study")
+        front = Front()
+        front.panel._settings._scratch.currentPath = scratch
+        try:
+            measure(front, study, arguments.runs, figures)
+        finally:
+            front.panel._settings._scratch.currentPath = ""
+            front.close()
+    sys.stdout.write(figures.table())
+    return 0
+
+
+def starts(count: int) -> Sequence[float]:
+    """Seconds from the module's import until it is entered, each in a process of its own."""
+    command = [sys.executable, __file__, "--start-only"]
+    runs = [
+        subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(count)
+    ]
+    return [float(run.stdout.splitlines()[-1]) for run in runs]
+
+
+def simulated(folder: Path) -> Path:
+    """A patient of 240x240x155 voxels of 1 mm."""
+    from gliomaai_training.simulation.config import SimulationConfig
+    from gliomaai_training.simulation.patient import simulate_patient
+    from gliomaai_training.simulation.writer import write_patient
+
+    write_patient(simulate_patient(SEED, SimulationConfig(who_class="GBM")), folder)
+    return folder
+
+
+def measure(front: Front, study: Path, runs: int, figures: Figures) -> None:
+    """Opens, cancels, runs, edits and reassesses the study so many times."""
+    for number in range(1, runs + 1):
+        front.clear()
+        front.wait()
+        figures.add("gap opening, ms", gap_ms(lambda: front.open(study)))
+        figures.add("cancel, s", cancelled_after_s(front))
+        measure_run(front, figures)
+        measure_reassessment(front, figures)
+        if number in (1, runs):
+            figures.add(f"memory after run {number}, MB", resident_mb())
+
+
+def gap_ms(work: Callable[[], object]) -> float:
+    """The longest time for which the event loop stood still."""
+    with look.Heartbeat() as heart:
+        work()
+    return heart.longest_gap_ms
+
+
+def cancelled_after_s(front: Front) -> float:
+    front.click("runButton")
+    front.until_stage("segmentation")
+    begin_s = time.perf_counter()
+    front.widget("cancelButton").click()
+    front.wait(lambda: front.state.work is None)
+    seconds = time.perf_counter() - begin_s
+    front.wait()
+    return seconds
+
+
+def measure_run(front: Front, figures: Figures) -> None:
+    begin_s = time.perf_counter()
+
+    def until_told() -> None:
+        front.click("runButton")
+        front.wait(lambda: bool(front.worker.stages) and not front.worker.busy)
+
+    figures.add("gap running, ms", gap_ms(until_told))
+    figures.add("gap showing the result, ms", gap_ms(front.wait))
+    if not front.state.has_result:
+        raise RuntimeError(f"no result: {front.state.outcome}")
+    figures.add("run, s", time.perf_counter() - begin_s)
+
+
+def measure_reassessment(front: Front, figures: Figures) -> None:
+    shape = front.desk.scene.mask().array.shape
+    k, j, i = (slice(n // 2, n // 2 + BRUSH) for n in shape)
+    front.paint((k, j, i), "ET")
+    begin_s = time.perf_counter()
+    figures.add("gap reassessing, ms", gap_ms(lambda: front.done("reassessButton")))
+    figures.add("reassess, s", time.perf_counter() - begin_s)
+    if front.state.out_of_date:
+        raise RuntimeError(f"not reassessed: {front.state.outcome}")
+
+
+def resident_mb() -> float:
+    """Memory of this process now, as Linux tells it."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -21,8 +21,11 @@ PATIENCE_S = 300.0
 class HeardWorker(Worker):
     """The real worker; what it tells is kept, and it can be killed at a stage."""
 
-    stages: list[str]
     kill_at = ""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.stages: list[str] = []
 
     def poll(self) -> list[Event]:
         events = super().poll()
@@ -45,17 +48,21 @@ class HeardWorker(Worker):
 class Front:
     """One module, entered; scenes and cases come and go in it."""
 
-    def __init__(self) -> None:
-        """Starts the application and opens the module; no worker runs yet."""
+    def __init__(self, worker: Callable[..., Any] = HeardWorker) -> None:
+        """Starts the application and opens the module; no worker runs yet.
+
+        Args:
+            worker: makes what stands in for the worker, from the arguments of `Worker`.
+        """
         import slicer
 
         self.slicer = slicer
         application.start()
+        self._patch = mock.patch("GliomaAILib.worker.client.Worker", worker)
+        self._patch.start()  # until the end: a reload makes another worker
         begin_s = time.perf_counter()
-        with mock.patch("GliomaAILib.worker.client.Worker", HeardWorker):
-            self.module = application.load_module(MODULE)
-        self.worker: HeardWorker = self.panel._worker
-        self.worker.stages = []
+        self.module = application.load_module(MODULE)
+        self.worker: Any = self.panel._worker
         self.module.enter()
         self.entered_after_s = time.perf_counter() - begin_s
 
@@ -155,4 +162,6 @@ class Front:
         self.wait()
 
     def close(self) -> None:
+        """Slicer ends."""
         self.module.close()
+        self._patch.stop()

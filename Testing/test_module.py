@@ -11,50 +11,18 @@ import pytest
 if find_spec("PySide6") is None or find_spec("slicer") is None:
     pytest.skip("the bench needs the extra [slicer]", allow_module_level=True)
 
-from bench import application, look  # the bench first: it sets PySide6 up
+import module_front  # before PySide6: it sets the bench up
+from bench import look
 from review_fakes import FakeWorker, failed, found, jobs_of, labels, raw
 
-ROOT = Path(__file__).resolve().parents[1]
-MODULE = ROOT / "GliomaAI" / "GliomaAI.py"
 NAMES = ("T1", "T1 Gd", "T2", "FLAIR")
 
 
-class Front:
-    """The module as a user has it before him."""
+class Front(module_front.Front):
+    """The module with a worker that answers at once, and what a test does with it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import slicer
-
-        self.slicer = slicer
-        self.worker = FakeWorker()
-        monkeypatch.setattr("GliomaAILib.worker.client.Worker", lambda *_: self.worker)
-        application.start()
-        self.module = application.load_module(MODULE)
-
-    @property
-    def scene(self) -> Any:
-        return self.slicer.mrmlScene
-
-    @property
-    def panel(self) -> Any:
-        return self.module.widget.panel
-
-    @property
-    def state(self) -> Any:
-        return self.panel.review.state
-
-    def section(self, name: str) -> Any:
-        """A section of the panel by the name of its class."""
-        (found,) = [one for one in self.panel._panels if type(one).__name__ == name]
-        return found
-
-    def widget(self, name: str) -> Any:
-        found = self.module.widget_parent.findChildren("QWidget", name)
-        (widget,) = [one for one in found if one.objectName == name]
-        return widget
-
-    def wait(self, until: Any = None) -> None:
-        look.drive(until or (lambda: self.state.work is None and not self.panel.review._due), 20)
+    def __init__(self) -> None:
+        super().__init__(lambda *_: FakeWorker())
 
     def choose(self, sequence: str, node: Any) -> None:
         selector = self.widget(f"{sequence}Selector")
@@ -69,7 +37,6 @@ class Front:
 
     def analysed(self) -> None:
         self.load_volumes()
-        self.module.enter()
         self.wait(lambda: self.state.commands["run"].enabled)
         self.widget("runButton").click()
         self.wait(lambda: self.state.has_result and self.state.work is None)
@@ -84,15 +51,14 @@ class Front:
 
 
 @pytest.fixture
-def front(monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
-    front = Front(monkeypatch)
+def front() -> Iterator[Front]:
+    front = Front()
     yield front
-    front.module.close()
+    front.close()
     assert look.slot_errors == []
 
 
 def test_an_empty_scene_says_what_to_do(front: Front) -> None:
-    front.module.enter()
     assert not front.widget("runButton").enabled
     assert "open a study folder" in front.widget("runReason").text
     assert front.widget("caseSelector").currentNode().GetName() == "Glioma case"
@@ -100,7 +66,6 @@ def test_an_empty_scene_says_what_to_do(front: Front) -> None:
 
 def test_loaded_volumes_fill_the_selectors(front: Front) -> None:
     front.load_volumes()
-    front.module.enter()
     front.wait(lambda: front.state.commands["run"].enabled)
     chosen = [front.widget(f"{s}Selector").currentNode().GetName() for s in ("t1", "t1gd", "t2")]
     assert chosen == ["T1", "T1 Gd", "T2"]
@@ -112,7 +77,6 @@ def test_loaded_volumes_fill_the_selectors(front: Front) -> None:
 
 def test_a_deleted_volume_is_no_choice_of_the_user(front: Front) -> None:
     front.load_volumes()
-    front.module.enter()
     front.wait(lambda: front.state.commands["run"].enabled)
     front.worker.found = found(t1="1", t1gd="2", flair="3")
     front.scene.RemoveNode(front.widget("t2Selector").currentNode())
@@ -154,7 +118,6 @@ def test_a_crash_is_a_message_and_the_scene_is_as_before(front: Front) -> None:
     from GliomaAILib.worker.protocol import FailureReason
 
     front.load_volumes()
-    front.module.enter()
     front.wait(lambda: front.state.commands["run"].enabled)
     nodes = front.scene.GetNumberOfNodes()
     front.worker.failure = failed(FailureReason.CRASH, "The analysis stopped unexpectedly.")
@@ -167,7 +130,6 @@ def test_a_crash_is_a_message_and_the_scene_is_as_before(front: Front) -> None:
 
 def test_cancel_shows_progress_and_leaves_the_scene_clean(front: Front) -> None:
     front.load_volumes()
-    front.module.enter()
     front.wait(lambda: front.state.commands["run"].enabled)
     nodes = front.scene.GetNumberOfNodes()
     front.worker.waits = True
@@ -181,7 +143,6 @@ def test_cancel_shows_progress_and_leaves_the_scene_clean(front: Front) -> None:
 
 def test_a_scene_closed_during_a_run_starts_afresh(front: Front) -> None:
     front.load_volumes()
-    front.module.enter()
     front.wait(lambda: front.state.commands["run"].enabled)
     front.worker.waits = True
     front.widget("runButton").click()
@@ -220,7 +181,6 @@ def test_two_cases_keep_their_own_results(front: Front) -> None:
 
 
 def test_impossible_facts_are_refused_with_the_reason(front: Front) -> None:
-    front.module.enter()
     front.widget("idhComboBox").currentIndex = 2
     front.widget("codeletion_1p19qComboBox").currentIndex = 1
     assert "no WHO 2021 state" in front.widget("factsProblem").text
@@ -244,12 +204,11 @@ def test_export_writes_what_is_ticked(front: Front, tmp_path: Path) -> None:
     assert (tmp_path / "cohort.csv").is_file()
 
 
-def test_nothing_is_observed_after_the_module_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    front = Front(monkeypatch)
+def test_nothing_is_observed_after_the_module_is_gone() -> None:
+    front = Front()
     front.load_volumes()
-    front.module.enter()
     widget, desk = front.module.widget, front.panel._desk
-    front.module.close()
+    front.close()
     assert widget.Observations == []
     assert desk.scene._watch is None
     assert front.worker.closed
@@ -274,8 +233,8 @@ def test_nothing_installed_says_what_and_how_large(
     absent = (Requirement("surely-not-installed", "1", 7),)
     monkeypatch.setattr("GliomaAILib.panels.installation.missing", lambda: absent)
     front.panel._settings.installation.refresh()
+    front.panel._settings_changed()
     front.load_volumes()
-    front.module.enter()
     front.wait()
     assert "surely-not-installed" in front.widget("missingText").text
     assert "7 MB" in front.widget("missingText").text
@@ -285,7 +244,6 @@ def test_nothing_installed_says_what_and_how_large(
 
 def test_keys_are_the_module_s_only_while_it_is_in_front(front: Front) -> None:
     front.load_volumes()
-    front.module.enter()
     front.wait(lambda: front.state.commands["run"].enabled)
     window = front.slicer.util.mainWindow()
     keys = {action.shortcut.toString(): action for action in window.actions()}
@@ -297,7 +255,6 @@ def test_keys_are_the_module_s_only_while_it_is_in_front(front: Front) -> None:
 
 
 def test_a_synthetic_patient_is_asked_for_with_one_button(front: Front) -> None:
-    front.module.enter()
     front.widget("sampleButton").click()
     front.wait()
     assert [type(job).__name__ for job in front.worker.jobs][:2] == ["Simulate", "Inspect"]
@@ -306,7 +263,6 @@ def test_a_synthetic_patient_is_asked_for_with_one_button(front: Front) -> None:
 def test_the_model_card_can_be_read(front: Front) -> None:
     from bench.dialogs import dialogs
 
-    front.module.enter()
     front.widget("modelCardButton").click()
     assert dialogs.shown, "no dialog"
 
@@ -314,7 +270,6 @@ def test_the_model_card_can_be_read(front: Front) -> None:
 def test_risk_charts_are_drawn_with_their_numbers_in_words(front: Front) -> None:
     from test_review_risk import DIAGNOSIS, PROGNOSIS, state
 
-    front.module.enter()
     risk = front.section("RiskPanel")
     risk.draw(state(diagnosis=DIAGNOSIS, prognosis=PROGNOSIS))
     bars, curves = front.widget("barChart"), front.widget("curveChart")

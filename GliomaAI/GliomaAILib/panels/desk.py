@@ -1,5 +1,6 @@
 """What the panels of one case work on, and what a panel is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class Desk:
     views: CaseViews
 
 
-class Panel:
+class Panel(ABC):
     """A section of the module's panel."""
 
     widget: Any
@@ -31,9 +32,9 @@ class Panel:
         self._desk = desk
         self.widget.enabled = desk is not None
 
+    @abstractmethod
     def draw(self, state: ReviewState) -> None:
         """Shows a state, completely."""
-        raise NotImplementedError
 
     def given(self, command: Callable[[Desk], object]) -> Callable[[], None]:
         """What a button does: a command to the case on the desk, where there is one."""

@@ -134,7 +134,7 @@ class InstallationBox:
         self._words.visible = bool(self._missing)
         if self._missing:
             size_mb = sum(one.size_mb for one in self._missing)
-            self._words.text = "⚠ " + _("Not installed: {names}; about {size} MB.").format(
+            self._words.text = "⚠ " + _("Not installed: {names}; at least {size} MB.").format(
                 names=", ".join(one.name for one in self._missing), size=size_mb
             )
         self.widget.visible = bool(self._missing) or self._running is not None

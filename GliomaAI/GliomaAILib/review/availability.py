@@ -20,7 +20,6 @@ class Situation:
     volumes: Sequence[LoadedVolume]
     busy: Message | None = None
     """What is under way."""
-    cancellable: bool = True
     missing: Message | None = None
     """What has to be installed before anything can run."""
     corrected: bool = False
@@ -37,7 +36,7 @@ def commands(situation: Situation) -> Mapping[str, Command]:
     return {
         "run": _command(waiting or input_problem(situation), "Segment and assess the tumour."),
         "cancel": Command(
-            busy is not None and situation.cancellable,
+            busy is not None,
             Message("Stop; the scene stays as it was.") if busy else Message("Nothing is running."),
         ),
         "reassess": _command(

@@ -65,6 +65,7 @@ class Review:
         self._files: Mapping[str, Path] = {}
         self._network_files: Mapping[str, Path] = {}
         self._now_ml: Mapping[str, float] = {}
+        self._counted_s = 0.0
         self._edits = 0
         self._due: dict[SceneChange, float] = {}
         self._state = ReviewState()
@@ -312,8 +313,6 @@ class Review:
     def _count(self) -> None:
         self._counted_s = self._clock()
         self._now_ml = self._scene.volumes_ml()
-
-    _counted_s = 0.0
 
     # Telling.
 

@@ -52,7 +52,6 @@ class Work:
     """Of the whole, 0 to 1; None where nobody could say."""
     left_s: float | None
     """Seconds left in all; None where nobody could say."""
-    cancellable: bool = True
 
 
 @dataclass(frozen=True)

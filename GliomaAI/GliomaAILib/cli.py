@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, get_args
 from gliomaai_training.inference.config import Device, EngineKind
 from gliomaai_training.inference.model_pack import ModelPackError, load_model_pack
 from gliomaai_training.progress import Cancelled
-from gliomaai_training.vocabulary import NOTICE, SEQUENCES
+from gliomaai_training.vocabulary import KPS_STEP, NOTICE, SEQUENCES
 from GliomaAILib import __version__
-from GliomaAILib.intake.facts import GRADES, KPS_STEP, VALUES, ClinicalFacts, possible_age
+from GliomaAILib.intake.facts import GRADES, VALUES, ClinicalFacts, possible_age
 from GliomaAILib.models import PACK_NAMES, find_model_pack
 
 if TYPE_CHECKING:

@@ -35,6 +35,27 @@ REGIONS: Mapping[str, tuple[Label, ...]] = MappingProxyType(
 )
 """The nested regions by which segmentations are judged: whole tumour, tumour core, enhancing."""
 
+CLINICAL_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "sex": ("F", "M"),
+        "resection": ("none", "biopsy", "subtotal", "gross total"),
+        "idh": ("mutant", "wild-type"),
+        "codeletion_1p19q": ("co-deleted", "intact"),
+    }
+)
+"""The words that a clinical fact may take, in cohorts and in the clinic alike."""
+
+WHO_GRADES = (2, 3, 4)
+"""WHO 2021 grades of adult-type diffuse gliomas."""
+
+KPS_STEP = 10
+"""Karnofsky performance status goes from 10 to 100 in these steps."""
+
+MAX_AGE_YEARS = 120.0
+
+DAYS_PER_MONTH = 365.25 / 12
+"""The one conversion between days and months."""
+
 
 def reference_sequence(present: tuple[str, ...] | list[str] | set[str]) -> str:
     """The sequence whose grid a study is prepared on.

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.preprocessing.geometry import Grid
-from gliomaai_training.simulation.config import WHO_CLASSES, SimulationConfig, stream
+from gliomaai_training.simulation.config import SimulationConfig, stream
 from gliomaai_training.simulation.contrasts import tissue_contrasts
 from gliomaai_training.simulation.patient import SimulatedPatient, simulate_patient
 from gliomaai_training.vocabulary import SEQUENCES, Label
@@ -186,4 +187,4 @@ def test_streams_repeat_and_parts_are_independent(seed: int, part: str) -> None:
 
 
 def test_classes_are_named_with_their_grade() -> None:
-    assert all(name == "GBM" or name[1] in "234" for name in WHO_CLASSES)
+    assert all(name == "GBM" or name[1] in "234" for name in WHO_STATES)

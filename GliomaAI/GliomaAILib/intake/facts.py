@@ -5,19 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-MAX_AGE_YEARS = 120.0
+from gliomaai_training.vocabulary import CLINICAL_WORDS, KPS_STEP, MAX_AGE_YEARS, WHO_GRADES
 
-VALUES: dict[str, tuple[str, ...]] = {
-    "sex": ("F", "M"),
-    "resection": ("none", "biopsy", "subtotal", "gross total"),
-    "idh": ("mutant", "wild-type"),
-    "codeletion_1p19q": ("co-deleted", "intact"),
-}
+VALUES: dict[str, tuple[str, ...]] = dict(CLINICAL_WORDS)
 """The words that a fact may take; everything else is refused rather than guessed at."""
 
-KPS_STEP = 10
-GRADES = (2, 3, 4)
-"""WHO 2021 grades of adult-type diffuse gliomas."""
+GRADES = WHO_GRADES
 
 
 @dataclass(frozen=True)

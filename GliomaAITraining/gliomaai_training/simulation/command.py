@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gliomaai_training.simulation.config import WHO_CLASSES, SimulationConfig
+from gliomaai_training.diagnosis.states import WHO_STATES
+from gliomaai_training.simulation.config import SimulationConfig
 from gliomaai_training.vocabulary import SEQUENCES
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, default=1, metavar="K", help="patients at a time (default 1)")
     add("--resume", action="store_true", help="keep patients that are complete in DIR")
     add("--spacing", type=float, default=1.0, metavar="MM", help="voxel size (default 1 mm)")
-    add("--who-class", choices=WHO_CLASSES, help="all patients of this WHO 2021 class")
+    add("--who-class", choices=WHO_STATES, help="all patients of this WHO 2021 class")
     add("--tumour-free", action="store_true", help="healthy brains")
     add("--whole-head", action="store_true", help="with skull and scalp; default: stripped")
     add("--thick-slices", action="store_true", help="each sequence on its own thick slices")

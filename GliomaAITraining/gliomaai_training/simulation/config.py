@@ -6,12 +6,9 @@ from zlib import crc32
 
 import numpy as np
 
+from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import SEQUENCES
-
-WHO_CLASSES = ("GBM", "A2", "A3", "A4", "O2", "O3")
-"""WHO 2021 adult-type diffuse gliomas with their grades: glioblastoma (IDH-wildtype, grade 4),
-astrocytoma (IDH-mutant), oligodendroglioma (IDH-mutant, 1p/19q-codeleted)."""
 
 DEFAULT_CLASS_MIX = MappingProxyType(
     {"GBM": 0.82, "A2": 0.045, "A3": 0.035, "A4": 0.03, "O2": 0.04, "O3": 0.03}
@@ -39,7 +36,7 @@ class SimulationConfig:
     spacing_mm: float = 1.0
     """Voxel size; 2 to 3 mm gives a coarse patient in about a second, for tests."""
     who_class: str | None = None
-    """One of `WHO_CLASSES`; `None` draws it from the default mix."""
+    """One of `WHO_STATES`; `None` draws it from the default mix."""
     tumour_free: bool = False
     whole_head: bool = False
     """With skull, scalp, eyes and so on; otherwise skull-stripped."""
@@ -53,8 +50,8 @@ class SimulationConfig:
     def __post_init__(self) -> None:
         if not 0.5 <= self.spacing_mm <= 5.0:
             raise ValueError(f"spacing of {self.spacing_mm} mm is out of 0.5 to 5 mm")
-        if self.who_class is not None and self.who_class not in WHO_CLASSES:
-            raise ValueError(f"unknown class {self.who_class!r}: use one of {WHO_CLASSES}")
+        if self.who_class is not None and self.who_class not in WHO_STATES:
+            raise ValueError(f"unknown class {self.who_class!r}: use one of {WHO_STATES}")
         unknown = sorted(set(self.missing) - set(SEQUENCES))
         if unknown:
             raise ValueError(f"unknown sequences to leave out: {', '.join(unknown)}")

@@ -19,7 +19,7 @@ class Facts:
     """What a clinical table says about the patient."""
 
     who_class: str | None
-    """One of `config.WHO_CLASSES`; `None` for a tumour-free brain."""
+    """One of `diagnosis.states.WHO_STATES`; `None` for a tumour-free brain."""
     age_years: float
     sex: str
     """"F" or "M"."""
@@ -93,7 +93,7 @@ def draw_plan(who_class: str, rng: np.random.Generator) -> TumourPlan:
     oedema 11 to 130 mL between the 5th and 95th percentiles in glioblastoma).
 
     Raises:
-        KeyError: not one of `config.WHO_CLASSES`.
+        KeyError: not one of `diagnosis.states.WHO_STATES`.
     """
     enhancing = bool(rng.random() < _ENHANCING[who_class])
     if who_class == "GBM":

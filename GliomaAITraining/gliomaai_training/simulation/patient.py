@@ -42,7 +42,7 @@ class SimulatedPatient:
 
     @property
     def who_class(self) -> str | None:
-        """The WHO 2021 class, one of `config.WHO_CLASSES`."""
+        """The WHO 2021 class, one of `diagnosis.states.WHO_STATES`."""
         return self.facts.who_class
 
     @property

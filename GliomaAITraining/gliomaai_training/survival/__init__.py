@@ -1,0 +1,1 @@
+"""Time to death: models, their nomograms, and how well they predict."""

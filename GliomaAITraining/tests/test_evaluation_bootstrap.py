@@ -9,8 +9,11 @@ from scipy import stats
 from gliomaai_training.evaluation.bootstrap import (
     BootstrapConfig,
     Statistic,
+    bootstrap,
     bootstrap_interval,
+    intervals,
     paired_difference,
+    patient_draws,
 )
 
 
@@ -106,3 +109,47 @@ def test_unpaired_lists_are_refused() -> None:
 def test_wrong_settings_are_refused(settings_: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=str(next(iter(settings_.values())))):
         BootstrapConfig(**settings_)  # type: ignore[arg-type]
+
+
+def test_a_statistic_of_one_s_own_is_resampled_like_a_mean() -> None:
+    values = generator(9).normal(size=30)
+    patients = np.repeat(np.arange(10), 3).tolist()
+    by_hand = bootstrap(
+        lambda draws: draws @ values / draws.sum(axis=1), 30, generator(), patients=patients
+    )
+    found = bootstrap_interval(values, generator(), patients=patients)
+    assert by_hand.estimate == pytest.approx(found.estimate)
+    assert (by_hand.low, by_hand.high) == pytest.approx((found.low, found.high))
+
+
+def test_several_statistics_come_from_the_same_draws() -> None:
+    values = generator(9).normal(size=30)
+    first, second = intervals(
+        lambda draws: np.stack([draws @ values, draws @ values + 5.0], axis=1), 30, generator()
+    )
+    assert second.low == pytest.approx(first.low + 5.0)
+    assert second.high == pytest.approx(first.high + 5.0)
+
+
+def test_cases_of_a_patient_are_drawn_alike() -> None:
+    draws = patient_draws(6, generator(), 50, ["a", "b", "a", "c", "b", "a"])
+    assert (draws[:, 0] == draws[:, 2]).all()
+    assert (draws[:, 1] == draws[:, 4]).all()
+    assert (draws[:, [0, 1, 3]].sum(axis=1) == 3).all()
+
+
+def test_resamples_without_a_value_are_left_out() -> None:
+    def first_only(
+        draws: np.ndarray[tuple[int, int], np.dtype[np.int64]],
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return np.where(draws[:, 0] > 0, 1.0, np.nan)
+
+    found = bootstrap(first_only, 5, generator())
+    assert (found.estimate, found.low, found.high) == (1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="undefined in every resample"):
+        bootstrap(lambda draws: np.full(len(draws), np.nan), 5, generator())
+
+
+def test_a_bootstrap_of_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one case"):
+        patient_draws(0, generator())

@@ -1,6 +1,6 @@
 """Bootstrap intervals by patient (Efron 1979; percentile interval), for all resamples at once."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +29,7 @@ class BootstrapConfig:
     """What to estimate and how."""
 
     statistic: Statistic = "mean"
+    """Of values by case; a metric of its own, as a concordance, has no use for it."""
     resamples: int = RESAMPLES
     level: float = 0.95
 
@@ -41,10 +42,14 @@ class BootstrapConfig:
             raise ValueError(f"level must lie between 0 and 1, not {self.level}")
 
 
+BOOTSTRAP = BootstrapConfig()
+"""What is used where nothing else is asked for."""
+
+
 def bootstrap_interval(
     values: ArrayLike,
     generator: np.random.Generator,
-    config: BootstrapConfig = BootstrapConfig(),
+    config: BootstrapConfig = BOOTSTRAP,
     patients: Sequence[Hashable] | None = None,
 ) -> Interval:
     """The mean or median of cases' values, with its interval.
@@ -66,24 +71,97 @@ def bootstrap_interval(
         raise ValueError(f"needs a list of at least one value, not shape {cases.shape}")
     if not np.isfinite(cases).all():
         raise ValueError("a value is not finite; leave out that case or score it")
-    owner = _patient_index(patients, cases.size)
-    count = int(owner.max()) + 1
-    draws = generator.multinomial(count, np.full(count, 1.0 / count), config.resamples)
     order = np.argsort(cases, kind="stable")
-    weights = draws[:, owner[order]]
     statistic = _means if config.statistic == "mean" else _medians
-    spread = statistic(cases[order], weights)
-    estimate = statistic(cases[order], np.ones((1, cases.size), np.int64))[0]
-    tail = (1.0 - config.level) / 2
-    low, high = np.quantile(spread, [tail, 1.0 - tail])
-    return Interval(float(estimate), float(low), float(high))
+    return bootstrap(
+        lambda draws: statistic(cases[order], draws[:, order]),
+        cases.size,
+        generator,
+        config,
+        patients,
+    )
+
+
+def bootstrap(
+    statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    cases: int,
+    generator: np.random.Generator,
+    config: BootstrapConfig = BOOTSTRAP,
+    patients: Sequence[Hashable] | None = None,
+) -> Interval:
+    """Any statistic of cases with its interval, patients drawn as in `bootstrap_interval`.
+
+    Args:
+        statistic: from (resamples, cases) counts of how often each case was drawn to the
+            (resamples,) values; NaN where a resample has none, which is then left out.
+        cases: their number.
+        generator: source of the draws.
+        config: the number of draws and the level.
+        patients: each case's patient; None if every case is a patient of its own.
+
+    Raises:
+        ValueError: not one patient for each case, or no resample has a value.
+    """
+    return intervals(lambda draws: statistic(draws)[:, None], cases, generator, config, patients)[0]
+
+
+def intervals(
+    statistics: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    cases: int,
+    generator: np.random.Generator,
+    config: BootstrapConfig = BOOTSTRAP,
+    patients: Sequence[Hashable] | None = None,
+) -> list[Interval]:
+    """Several statistics at once, from the same draws: `bootstrap` of (resamples, k) values.
+
+    Raises:
+        ValueError: as `bootstrap`.
+    """
+    estimates = statistics(np.ones((1, cases), np.int64))[0]
+    spread = statistics(patient_draws(cases, generator, config.resamples, patients))
+    return [
+        percentile_interval(float(estimate), values, config.level)
+        for estimate, values in zip(estimates, spread.T, strict=True)
+    ]
+
+
+def patient_draws(
+    cases: int,
+    generator: np.random.Generator,
+    resamples: int = RESAMPLES,
+    patients: Sequence[Hashable] | None = None,
+) -> NDArray[np.int64]:
+    """(resamples, cases) how often each case is drawn where patients are, with replacement.
+
+    Raises:
+        ValueError: there are no cases, or not one patient for each.
+    """
+    if cases < 1:
+        raise ValueError("a bootstrap needs at least one case")
+    owner = _patient_index(patients, cases)
+    count = int(owner.max()) + 1
+    return generator.multinomial(count, np.full(count, 1.0 / count), resamples)[:, owner]
+
+
+def percentile_interval(estimate: float, spread: NDArray[np.float64], level: float) -> Interval:
+    """An estimate with the percentile interval of its resamples; those that are NaN are left out.
+
+    Raises:
+        ValueError: no resample has a value.
+    """
+    known = spread[np.isfinite(spread)]
+    if not known.size:
+        raise ValueError("the statistic is undefined in every resample: too few patients")
+    tail = (1.0 - level) / 2
+    low, high = np.quantile(known, [tail, 1.0 - tail])
+    return Interval(estimate, float(low), float(high))
 
 
 def paired_difference(
     ours: ArrayLike,
     theirs: ArrayLike,
     generator: np.random.Generator,
-    config: BootstrapConfig = BootstrapConfig(),
+    config: BootstrapConfig = BOOTSTRAP,
     patients: Sequence[Hashable] | None = None,
 ) -> Interval:
     """The mean or median of `ours - theirs`, two methods' values for the same cases.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gliomaai_training.evaluation.paired import wilson_interval
+from gliomaai_training.evaluation.probability_scores import Bin
 from gliomaai_training.evaluation.reliability import Reliability
 from gliomaai_training.evaluation.tables import METRIC_TITLES
 from gliomaai_training.vocabulary import REGIONS
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-REGION_COLOURS = {"WT": "#0072B2", "TC": "#D55E00", "ET": "#009E73"}
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, distinguishable with every kind of colour vision."""
+
+REGION_COLOURS = dict(zip(("WT", "TC", "ET"), COLOURS, strict=False))
 
 LONG_DISTANCE_MM = 100.0
 """An HD95 above this, as of a region that was missed, needs a logarithmic axis."""
@@ -33,6 +37,7 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "savefig.dpi": 200,
+    "svg.hashsalt": "gliomaai",  # the same figure is the same file
 }
 
 
@@ -51,7 +56,7 @@ def learning_curve(history: "pd.DataFrame", file: Path) -> None:
     has_loss = "loss" in history.columns
     if "step" not in history.columns or not (regions or has_loss):
         raise ValueError(f"needs step and loss, WT, TC or ET, not {', '.join(history.columns)}")
-    with _figure(file, (6.4, 2.8), has_loss + bool(regions)) as axes:
+    with figure_panels(file, (6.4, 2.8), has_loss + bool(regions)) as axes:
         panels = iter(axes)
         if has_loss:
             panel = next(panels)
@@ -91,7 +96,7 @@ def region_boxes(results: "pd.DataFrame", metric: str, file: Path) -> None:
     if metric not in METRIC_TITLES or metric not in results.columns or results.empty:
         raise ValueError(f"no results for metric {metric!r}")
     values = [results.loc[results["region"] == region, metric].to_numpy() for region in REGIONS]
-    with _figure(file, (3.6, 3.0), 1) as (panel,):
+    with figure_panels(file, (3.6, 3.0), 1) as (panel,):
         boxes = panel.boxplot(values, widths=0.5, showfliers=False, patch_artist=True)
         for median in boxes["medians"]:
             median.set(color="black", linewidth=1.4)
@@ -126,15 +131,14 @@ def reliability_plot(curves: Mapping[str, Reliability], file: Path) -> None:
     """
     if not curves:
         raise ValueError("no reliability curves to draw")
-    colours: Sequence[str] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-    with _figure(file, (3.4, 3.2), 1) as (panel,):
+    with figure_panels(file, (3.4, 3.2), 1) as (panel,):
         panel.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--")
         for index, (name, curve) in enumerate(curves.items()):
             filled = curve.voxels > 0
             panel.plot(
                 curve.confidence[filled],
                 curve.accuracy[filled],
-                color=colours[index % len(colours)],
+                color=COLOURS[index % len(COLOURS)],
                 marker="o",
                 markersize=3.5,
                 label=f"{name} (ECE {100 * curve.expected_calibration_error:.2f} %)",
@@ -144,9 +148,45 @@ def reliability_plot(curves: Mapping[str, Reliability], file: Path) -> None:
         panel.legend(loc="upper left", fontsize=8)
 
 
+def probability_plot(curves: Mapping[str, Sequence[Bin]], file: Path) -> None:
+    """Observed share of positives over predicted probability, with Wilson's 95 % intervals.
+
+    Args:
+        curves: by name, for example before and after recalibration, as `calibration_bins` gives
+            them.
+        file: PNG, SVG or PDF, by its suffix.
+
+    Raises:
+        ValueError: there are no curves, or more than can be told apart.
+    """
+    if not 0 < len(curves) <= len(COLOURS):
+        raise ValueError(f"draws 1 to {len(COLOURS)} curves, not {len(curves)}")
+    with figure_panels(file, (3.4, 3.2), 1) as (panel,):
+        panel.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--")
+        for colour, (name, bins) in zip(COLOURS, curves.items(), strict=False):
+            observed = np.array([one.observed for one in bins])
+            low, high = wilson_interval(observed, np.array([one.patients for one in bins]))
+            panel.errorbar(
+                [one.predicted for one in bins],
+                observed,
+                [observed - low, high - observed],
+                color=colour,
+                marker="o",
+                markersize=3.5,
+                elinewidth=0.8,
+                label=name,
+            )
+        panel.set(xlabel="predicted probability", ylabel="observed share")
+        panel.set(xlim=(0, 1), ylim=(0, 1))
+        panel.set_aspect("equal")
+        panel.legend(loc="upper left", fontsize=8)
+
+
 @contextmanager
-def _figure(file: Path, size_inches: tuple[float, float], panels: int) -> "Iterator[list[Axes]]":
-    """A styled row of panels, saved to `file` without a window system."""
+def figure_panels(
+    file: Path, size_inches: tuple[float, float], panels: int
+) -> "Iterator[list[Axes]]":
+    """A styled row of panels, saved to `file` (PNG, SVG or PDF) without a window system."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -156,4 +196,4 @@ def _figure(file: Path, size_inches: tuple[float, float], panels: int) -> "Itera
         FigureCanvasAgg(figure)
         yield list(figure.subplots(1, panels, squeeze=False)[0])
         file.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file)
+        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)

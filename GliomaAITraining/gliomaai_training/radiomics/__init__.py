@@ -1,0 +1,1 @@
+"""Radiomics features after the Image Biomarker Standardisation Initiative, in numpy and scipy."""

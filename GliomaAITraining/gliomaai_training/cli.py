@@ -13,7 +13,17 @@ COMMANDS = {
     "brain-mask": ("gliomaai_training.training.brain_mask_command", "train the brain mask network"),
     "fit": ("gliomaai_training.training.command", "train a network from a configuration file"),
     "evaluate": ("gliomaai_training.evaluation.command", "cross-validation tables and figures"),
+    "radiomics": ("gliomaai_training.radiomics.command", "measure the tumours of a cohort"),
+    "study": ("gliomaai_training.studies.command", "analyse real cohorts by a named study"),
     "pack": ("gliomaai_training.training.pack_command", "export a trained network as a model pack"),
+    "pack-models": (
+        "gliomaai_training.training.statistical_pack_command",
+        "export statistical models as a model pack",
+    ),
+    "reference-groups": (
+        "gliomaai_training.survival.reference_groups_command",
+        "observed survival of groups, for a pack of survival models",
+    ),
 }
 """Subcommand: the module with `add_arguments(parser)` and `run(arguments) -> int`, and its help."""
 

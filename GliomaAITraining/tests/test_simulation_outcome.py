@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliomaai_training.simulation.config import WHO_CLASSES, SimulationConfig, stream
+from gliomaai_training.diagnosis.states import WHO_STATES
+from gliomaai_training.simulation.config import SimulationConfig, stream
 from gliomaai_training.simulation.facts import Facts, TumourPlan, draw_facts, draw_plan
 from gliomaai_training.simulation.outcome import (
     LOG_HAZARD,
@@ -26,7 +27,7 @@ def population(who_class: str, count: int) -> list[tuple[Facts, TumourPlan, Outc
     return people
 
 
-@pytest.mark.parametrize("who_class", WHO_CLASSES)
+@pytest.mark.parametrize("who_class", WHO_STATES)
 def test_median_survival_of_a_class_is_the_published_one(who_class: str) -> None:
     deaths = [outcome.death_months for _, _, outcome in population(who_class, 900)]
     assert np.median(deaths) == pytest.approx(WEIBULL[who_class][0], rel=0.25)
@@ -35,7 +36,7 @@ def test_median_survival_of_a_class_is_the_published_one(who_class: str) -> None
 def test_class_mix_follows_the_cohorts() -> None:
     config = SimulationConfig()
     classes = [draw_facts(config, stream(s, "facts")).who_class for s in range(1500)]
-    share = {c: classes.count(c) / len(classes) for c in WHO_CLASSES}
+    share = {c: classes.count(c) / len(classes) for c in WHO_STATES}
     assert share["GBM"] == pytest.approx(0.82, abs=0.03)
     assert share["A2"] + share["A3"] + share["A4"] == pytest.approx(0.11, abs=0.025)
 

@@ -2,7 +2,8 @@
 
 NAME/
     configs/metadata.json     MONAI bundle metadata, with our own section `gliomaai`
-    models/model.safetensors  weights; nothing is ever unpickled
+    models/model.safetensors  weights of a network; nothing is ever unpickled
+    models/*.json             statistical models, where the pack is of those
     docs/README.md            the model card
     LICENSE
     manifest.json             SHA-256 of every other file
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 METADATA = "configs/metadata.json"
 WEIGHTS = "models/model.safetensors"
+MODELS = "models"
+"""Folder of the weights, or of statistical models as JSON: a pack has one or the other."""
 CARD = "docs/README.md"
 
 
@@ -44,9 +47,15 @@ class ModelPack:
     """Hash of the manifest: one value that stands for the whole pack."""
 
     def weights(self) -> "dict[str, Tensor]":
-        """The network's state on the CPU; floating-point values in float32."""
+        """The network's state on the CPU; floating-point values in float32.
+
+        Raises:
+            ModelPackError: the pack is of statistical models.
+        """
         from safetensors.torch import load_file
 
+        if not (self.folder / WEIGHTS).is_file():
+            raise ModelPackError(f"model pack {self.name} holds no network")
         stored = load_file(self.folder / WEIGHTS)
         return {n: v.float() if v.is_floating_point() else v for n, v in stored.items()}
 
@@ -77,7 +86,8 @@ def load_model_pack(folder: Path) -> ModelPack:
 
 
 def _verify(folder: Path, listed: Mapping[str, str]) -> None:
-    for required in (METADATA, WEIGHTS, CARD):
+    model = next((name for name in sorted(listed) if _is_statistical(name)), WEIGHTS)
+    for required in (METADATA, model, CARD):
         if required not in listed:
             raise ModelPackError(f"the manifest of {folder} does not list {required}")
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
@@ -92,6 +102,10 @@ def _verify(folder: Path, listed: Mapping[str, str]) -> None:
             )
 
 
+def _is_statistical(name: str) -> bool:
+    return name.startswith(f"{MODELS}/") and name.endswith(".json")
+
+
 def sha256_of(file: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with file.open("rb") as stream:
@@ -104,7 +118,7 @@ def write_model_pack(
     weights: "Mapping[str, Tensor]",
     extra_files: Mapping[str, bytes],
 ) -> ModelPack:
-    """Writes a pack atomically: it appears complete under its name or not at all.
+    """Writes the pack of a network; see `write_pack`.
 
     Args:
         folder: where the pack goes; an older pack there is replaced.
@@ -117,19 +131,35 @@ def write_model_pack(
     """
     from safetensors.torch import save
 
-    if CARD not in extra_files:
+    stored = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in weights.items()
+    }
+    return write_pack(folder, metadata, {**extra_files, WEIGHTS: save(stored)})
+
+
+def write_pack(folder: Path, metadata: Mapping[str, Any], files: Mapping[str, bytes]) -> ModelPack:
+    """Writes a pack atomically: it appears complete under its name or not at all.
+
+    Args:
+        folder: where the pack goes; an older pack there is replaced.
+        metadata: MONAI bundle metadata with `name`, `version` and the section `gliomaai`.
+        files: everything else by relative path: the model card (`docs/README.md`), and weights or
+            statistical models in `models`.
+
+    Raises:
+        ModelPackError: the model card or a model is missing.
+    """
+    if CARD not in files:
         raise ModelPackError(f"a model pack needs its card: {CARD}")
+    if not any(name == WEIGHTS or _is_statistical(name) for name in files):
+        raise ModelPackError(f"a model pack needs a model in {MODELS}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pack-") as scratch:
         fresh = Path(scratch) / folder.name
-        for name, content in extra_files.items():
+        for name, content in files.items():
             _put(fresh / name, content)
         _put(fresh / METADATA, (json.dumps(metadata, indent=2) + "\n").encode())
-        stored = {
-            name: (value.half() if value.is_floating_point() else value).contiguous()
-            for name, value in weights.items()
-        }
-        _put(fresh / WEIGHTS, save(stored))
         hashes = {
             p.relative_to(fresh).as_posix(): sha256_of(p)
             for p in sorted(fresh.rglob("*"))

@@ -24,7 +24,7 @@ class GliomaAI(ScriptedLoadableModule):  # type: ignore[misc]
 
     def __init__(self, parent: Any) -> None:
         ScriptedLoadableModule.__init__(self, parent)
-        self.parent.title = "GliomaAI"
+        self.parent.title = _("GliomaAI")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = []
         self.parent.contributors = ["GliomaAI contributors"]
@@ -55,8 +55,8 @@ class GliomaAIWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):  # type
         from GliomaAILib.worker.launch import worker_command, worker_environment
 
         scene = slicer.mrmlScene
-        worker = Worker(worker_command(), worker_environment())
-        self.panel = MainPanel(self.layout, scene, worker)
+        worker, scout = (Worker(worker_command(), worker_environment()) for _ in range(2))
+        self.panel = MainPanel(self.layout, scene, worker, scout)
         for event, method in (
             (scene.StartCloseEvent, self.onSceneStartClose),
             (scene.EndCloseEvent, self.onSceneEndClose),

@@ -1,5 +1,6 @@
 """The module's panel on the bench: real widget code, real MRML, a worker that answers at once."""
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,8 @@ from bench import look
 from review_fakes import FakeWorker, failed, found, jobs_of, labels, raw
 
 NAMES = ("T1", "T1 Gd", "T2", "FLAIR")
+NOT_OURS = {"CPU", "CUDA", "T1Gd", "T1Gd:", "FLAIR:", *NAMES, "None", "named so"}
+"""The same in every language, Slicer's own, or said by the worker."""
 
 
 class Front(module_front.Front):
@@ -30,7 +33,7 @@ class Front(module_front.Front):
         selector.nodeActivated.emit(node)
 
     def load_volumes(self) -> None:
-        from GliomaAILib.scene.volumes import add_volume
+        from scene_makers import add_volume
 
         for name in NAMES:
             add_volume(self.scene, name, raw(np.arange(120, dtype=np.int16).reshape(6, 5, 4)))
@@ -42,10 +45,11 @@ class Front(module_front.Front):
         self.wait(lambda: self.state.has_result and self.state.work is None)
 
     def paint(self, et: int) -> None:
+        from GliomaAILib.scene.label_maps import part_of
         from GliomaAILib.scene.segmentation import set_labels
 
         desk = self.panel._desk
-        set_labels(desk.scene.segmentation, labels(et=et).array, desk.scene.reference)
+        set_labels(desk.scene.segmentation, part_of(labels(et=et).array), desk.scene.reference)
         self.wait(lambda: self.state.out_of_date)
         self.wait()
 
@@ -242,6 +246,35 @@ def test_nothing_installed_says_what_and_how_large(
     assert jobs_of(front.worker, object) == []
 
 
+def test_devices_are_known_before_the_first_run(front: Front) -> None:
+    text = front.widget("devicesText")
+    front.wait(lambda: "8 cores" in text.text)
+    assert "Automatic takes CPU" in text.text
+    assert jobs_of(front.worker, object) == []
+    combo = front.widget("deviceComboBox")
+    combo.currentIndex = combo.findData("cuda")
+    assert "CUDA is chosen and was not found" in text.text
+    combo.currentIndex = combo.findData("auto")
+    front.module.exit()
+    front.module.enter()
+    assert "8 cores" in text.text
+
+
+def test_nothing_is_asked_before_everything_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from GliomaAILib.worker.requirements import Requirement
+
+    absent = [Requirement("surely-not-installed", "1", 7)]
+    monkeypatch.setattr("GliomaAILib.panels.installation.missing", lambda: absent)
+    front = Front()
+    assert "not known yet" in front.widget("devicesText").text
+    absent.clear()
+    front.panel._settings.installation.install()
+    front.wait(lambda: "8 cores" in front.widget("devicesText").text)
+    front.close()
+
+
 def test_keys_are_the_module_s_only_while_it_is_in_front(front: Front) -> None:
     front.load_volumes()
     front.wait(lambda: front.state.commands["run"].enabled)
@@ -252,6 +285,44 @@ def test_keys_are_the_module_s_only_while_it_is_in_front(front: Front) -> None:
     front.wait(lambda: front.state.has_result)
     front.module.exit()
     assert window.actions() == []
+
+
+def shown_texts(widget: Any) -> set[str]:
+    """Everything that can be read in a widget and its children."""
+    from bench.pythonqt import qt
+
+    found = set()
+    for one in widget.findChildren(qt.QWidget):
+        for name in ("text", "title", "toolTip", "accessibleName", "placeholderText", "suffix"):
+            found.add(getattr(one, name, ""))
+        if isinstance(one, qt.QComboBox):
+            found |= {one.itemText(index) for index in range(one.count)}
+        if isinstance(one, qt.QTableWidget):
+            cells = [
+                (row, column) for row in range(one.rowCount) for column in range(one.columnCount)
+            ]
+            found |= {one.item(*cell).text() for cell in cells if one.item(*cell)}
+            found |= {one.horizontalHeaderItem(n).text() for n in range(one.columnCount)}
+    return {text for text in found if isinstance(text, str) and re.search("[A-Za-z]{2}", text)}
+
+
+def test_everything_that_is_read_is_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a language in which every sentence stands in brackets."""
+    from bench.scripted import language
+
+    monkeypatch.setitem(language, "translated", lambda text: f"[{text}]")
+    front = Front()
+    front.analysed()
+    front.paint(et=100)
+    front.widget("reassessButton").click()
+    front.wait(lambda: front.state.corrected)
+    front.wait()
+    texts = set().union(*(shown_texts(panel.widget) for panel in front.panel._panels))
+    of_slicer = shown_texts(front.widget("segmentEditor"))
+    front.close()
+    assert len(texts - of_slicer) > 80
+    unknown = {text for text in texts - of_slicer - NOT_OURS if "[" not in text}
+    assert {text for text in unknown if not re.fullmatch(r"[\d. x]+ (mL|mm|mm²|%)", text)} == set()
 
 
 def test_a_synthetic_patient_is_asked_for_with_one_button(front: Front) -> None:
@@ -277,3 +348,10 @@ def test_risk_charts_are_drawn_with_their_numbers_in_words(front: Front) -> None
     assert not bars.pixmap.isNull()
     assert not curves.pixmap.isNull()
     assert "alive at 12 months: 60 %" in front.widget("riskTable").text
+    for name in ("nomogramChart", "movedChart"):
+        assert not front.widget(name).pixmap.isNull()
+    assert "age 60 years: 67" in front.widget("nomogramChart").accessibleDescription
+    assert "n = 500, 300 events" in front.widget("riskNotes").text
+    risk.draw(state())
+    assert front.widget("nomogramChart").visible is False
+    assert front.widget("riskNotes").visible is False

@@ -1,6 +1,7 @@
 """The real worker on a real study: analysis, correction, cancelling, and what it leaves behind."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from estimate_makers import write_packs
 from jsonschema import validate
 from worker_helpers import heard, outcome
 
@@ -37,9 +39,12 @@ STRIPPED = {"preparation": {"brain_mask": "stripped"}}
 
 
 @pytest.fixture(scope="module")
-def worker(oedema_packs: Path) -> Iterator[Worker]:
-    """A worker whose network finds oedema everywhere."""
-    packs = {MODELS_VARIABLE: str(oedema_packs)}
+def worker(oedema_packs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A worker whose network finds oedema everywhere, with models of made-up patients."""
+    folder = tmp_path_factory.mktemp("packs") / "packs"
+    shutil.copytree(oedema_packs, folder)
+    write_packs(folder)
+    packs = {MODELS_VARIABLE: str(folder)}
     worker = Worker([sys.executable, "-m", "GliomaAILib.worker"], packs)
     yield worker
     worker.close()
@@ -91,7 +96,8 @@ def test_analysis_correction_and_both_results(worker: Worker, flair: Path, tmp_p
 
     asked = analysis("a1", flair, tmp_path / "first")
     network, out = finished.files["labels"], str(tmp_path / "second")
-    worker.submit(Reassess("r1", asked, network, str(file), out, {"kps": 70, "sex": "F"}))
+    facts = {"kps": 70, "sex": "F", "age_years": 50.0}
+    worker.submit(Reassess("r1", asked, network, str(file), out, facts))
     finished = outcome(worker)[-1]
     assert isinstance(finished, Finished)
     again = sitk.GetArrayFromImage(sitk.ReadImage(finished.files["segmentation"]))
@@ -103,6 +109,16 @@ def test_analysis_correction_and_both_results(worker: Worker, flair: Path, tmp_p
     assert after["correction"]["removed_voxels"]["ED"] > 0
     assert after["measures"]["volumes_ml"]["ED"] < before["measures"]["volumes_ml"]["ED"]
     assert "corrected by hand" in (tmp_path / "second" / "report.html").read_text("utf-8")
+    assert before["prognosis"] is None
+    assert "needs age" in before["not_estimated"]["prognosis"]
+    clinical, imaging = after["prognosis"]["estimates"]
+    assert clinical["model"]["name"] == "Before surgery with performance"
+    volume = next(one for one in imaging["moved"] if one["name"] == "wt_ml")
+    assert float(volume["value"].split()[0]) == pytest.approx(
+        after["measures"]["volumes_ml"]["WT"], rel=1e-3
+    )
+    assert after["diagnosis"]["model"]["pack"] == "diagnosis"
+    assert {"diagnosis", "prognosis"} <= {one["name"] for one in after["provenance"]["model_packs"]}
 
 
 def test_a_cancelled_analysis_leaves_nothing(worker: Worker, flair: Path, tmp_path: Path) -> None:

@@ -9,24 +9,37 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import SimpleITK as sitk
 
 from gliomaai_training.findings import BlockingFindingError, Severity
 from gliomaai_training.inference.config import EngineConfig
-from gliomaai_training.inference.model_pack import ModelPack, load_model_pack
+from gliomaai_training.inference.model_pack import ModelPack, ModelPackError, load_model_pack
 from gliomaai_training.inference.predictor import Predictor
+from gliomaai_training.inference.statistical_packs import (
+    load_diagnosis_pack,
+    load_prognosis_pack,
+)
 from gliomaai_training.preprocessing.prepare import PreparationConfig, prepare
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.progress import Progress, silent
 from GliomaAILib import __version__
 from GliomaAILib.assessment.assess import assess, restore
 from GliomaAILib.assessment.assessment import Assessment, PackUse, Provenance
+from GliomaAILib.assessment.estimate import DIAGNOSIS, PROGNOSIS, EstimateModels, estimated
+from GliomaAILib.assessment.reassess import reassess
 from GliomaAILib.intake.case import Case
 from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.intake.study import read_study
-from GliomaAILib.models import BRAIN_MASK_PACK, SEGMENTATION_PACK, find_model_pack
+from GliomaAILib.models import (
+    BRAIN_MASK_PACK,
+    DIAGNOSIS_PACK,
+    PROGNOSIS_PACK,
+    SEGMENTATION_PACK,
+    find_model_pack,
+    has_model_pack,
+)
 
 if TYPE_CHECKING:
     from gliomaai_training.preprocessing.brain_mask import BrainMasker
@@ -76,12 +89,17 @@ class StageClock:
 
 
 def analyze_study(request: AnalysisRequest, progress: Progress = silent) -> Assessment:
-    """Reads, prepares, segments and measures one study; see `Analyst.analyze`."""
-    return Analyst().analyze(request, progress)
+    """Reads, prepares, segments, measures and judges one study; see `Analyst`."""
+    analyst = Analyst()
+    return analyst.estimate(analyst.analyze(request, progress))
 
 
 class Analyst:
-    """Analyses studies one after the other; the networks stay loaded between them."""
+    """Analyses studies one after the other; the networks stay loaded between them.
+
+    `analyze` and `restore` take minutes; what they give is kept, to `reassess` it as often as mask
+    or facts change. `estimate` and `reassess` add diagnosis and prognosis.
+    """
 
     def __init__(self) -> None:
         self._predictors: dict[tuple[str, EngineConfig], Predictor] = {}
@@ -146,6 +164,23 @@ class Analyst:
         _stop_at_blocking(assessment)
         return _timed(assessment, clock)
 
+    def estimate(self, assessment: Assessment) -> Assessment:
+        """The assessment with diagnosis and prognosis by the packs that are installed now.
+
+        A pack that is damaged or of a later GliomaAI is not used, and a finding says so.
+        """
+        return estimated(assessment, estimate_models())
+
+    def reassess(
+        self, original: Assessment, mask: sitk.Image, facts: ClinicalFacts | None = None
+    ) -> Assessment:
+        """Measures, diagnosis and prognosis of a corrected mask or other facts; no network runs.
+
+        Raises:
+            ValueError: as `assessment.reassess.reassess`.
+        """
+        return self.estimate(reassess(original, mask, facts))
+
     def _study(self, request: AnalysisRequest, clock: StageClock, progress: Progress) -> "_Study":
         mask_pack = None
         with clock.stage("models"):
@@ -173,6 +208,23 @@ class Analyst:
         if pack.sha256 not in self._maskers:
             self._maskers[pack.sha256] = BrainMasker(pack)
         return self._maskers[pack.sha256]
+
+
+def estimate_models() -> EstimateModels:
+    """Reads the packs of statistical models that are installed."""
+    found: dict[str, Any] = {}
+    problems = {}
+    for part, name, load in (
+        (DIAGNOSIS, DIAGNOSIS_PACK, load_diagnosis_pack),
+        (PROGNOSIS, PROGNOSIS_PACK, load_prognosis_pack),
+    ):
+        if not has_model_pack(name):
+            continue
+        try:
+            found[part] = load(find_model_pack(name))
+        except ModelPackError as error:
+            problems[part] = str(error)
+    return EstimateModels(**found, problems=problems)
 
 
 @dataclass(frozen=True)

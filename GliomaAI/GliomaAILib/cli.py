@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from gliomaai_training.inference.config import Device, EngineKind
-from gliomaai_training.inference.model_pack import ModelPackError, load_model_pack
 from gliomaai_training.progress import Cancelled
 from gliomaai_training.vocabulary import KPS_STEP, NOTICE, SEQUENCES
 from GliomaAILib import __version__
 from GliomaAILib.intake.facts import GRADES, VALUES, ClinicalFacts, possible_age
-from GliomaAILib.models import PACK_NAMES, find_model_pack
 
 if TYPE_CHECKING:
     from GliomaAILib.analysis import AnalysisRequest
@@ -283,20 +281,16 @@ def _request(arguments: argparse.Namespace, facts: ClinicalFacts) -> "AnalysisRe
 
 
 def _run_models(arguments: argparse.Namespace) -> int:
-    """One line for each pack; an error as soon as one is missing or damaged."""
+    """Lists the packs; an error where one is missing or damaged."""
+    from GliomaAILib.pack_list import listed_packs
+
     code = ExitCode.OK
-    for name in PACK_NAMES:
-        try:
-            pack = load_model_pack(find_model_pack(name))
-        except ModelPackError as error:
-            _say(f"Error: {error}")
+    for one in listed_packs():
+        if one.usable:
+            _tell(one.words)
+        else:
+            _say(f"Error: {one.words}")
             code = ExitCode.ERROR
-            continue
-        size = sum(file.stat().st_size for file in pack.folder.rglob("*") if file.is_file())
-        _tell(
-            f"{name}  version {pack.version}  {size / 1e6:.1f} MB  sha256 {pack.sha256[:16]}  "
-            f"verified  {pack.folder}"
-        )
     return code
 
 

@@ -14,6 +14,15 @@ BRAIN_MASK_PACK = "brain-mask"
 PACK_NAMES = (SEGMENTATION_PACK, BRAIN_MASK_PACK)
 """The packs the clinic needs."""
 
+DIAGNOSIS_PACK = "diagnosis"
+"""The pack of the models that tell the WHO 2021 state."""
+
+PROGNOSIS_PACK = "prognosis"
+"""The pack of the survival models."""
+
+OPTIONAL_PACKS = (DIAGNOSIS_PACK, PROGNOSIS_PACK)
+"""The packs that the clinic shows estimates of, where they are installed."""
+
 MODELS_VARIABLE = "GLIOMAAI_MODELS"
 """Environment variable that names a folder of model packs, searched before the shipped ones."""
 
@@ -22,7 +31,7 @@ def find_model_pack(name: str, override: Path | None = None) -> Path:
     """The folder of a model pack; its content is not verified here.
 
     Args:
-        name: of `PACK_NAMES`, or another pack the user installed.
+        name: of `PACK_NAMES` or `OPTIONAL_PACKS`, or another pack the user installed.
         override: the pack itself or a folder of packs, as the user named it. Then nothing else is
             searched: who names a model must not silently get another.
 
@@ -40,6 +49,11 @@ def find_model_pack(name: str, override: Path | None = None) -> Path:
             return candidate
     looked = ", ".join(str(candidate) for candidate in candidates)
     raise ModelPackError(f"there is no model pack '{name}' in {looked}; {remedy}")
+
+
+def has_model_pack(name: str) -> bool:
+    """Whether a folder of packs holds one of that name; its content is not verified here."""
+    return any((folder / name / MANIFEST).is_file() for folder in pack_folders())
 
 
 def pack_folders() -> tuple[Path, ...]:

@@ -4,8 +4,12 @@ Nothing but numpy is imported, and reading or writing one holds the interpreter'
 only, so that a window stays alive beside it.
 """
 
+import itertools
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,22 +83,40 @@ def read_raw(file: Path) -> RawVolume:
         ValueError: it is another file, or cut short.
         OSError: it cannot be read.
     """
-    data = file.read_bytes()
-    head, _gap, voxels = data.partition(b"\n\n")
-    fields = dict(
-        line.split(": ", 1) for line in head.decode("ascii", "replace").splitlines() if ": " in line
-    )
-    names = {kind: name for name, kind in _TYPES.items()}
-    try:
-        dtype = np.dtype(names[fields["type"]]).newbyteorder("<")
-        shape = tuple(int(n) for n in reversed(fields["sizes"].split()))
-        array = np.frombuffer(voxels, dtype).reshape(shape)
-        matrix = np.eye(4)
-        matrix[:3, :3] = np.array([_values(v) for v in fields["space directions"].split()]).T
-        matrix[:3, 3] = _values(fields["space origin"])
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{file.name} is no volume of this program, or it is cut short") from error
+    with file.open("rb") as stream:
+        try:
+            fields = _header(stream)
+            names = {kind: name for name, kind in _TYPES.items()}
+            dtype = np.dtype(names[fields["type"]]).newbyteorder("<")
+            shape = tuple(int(n) for n in reversed(fields["sizes"].split()))
+            array = _voxels(stream, shape, dtype)
+            matrix = np.eye(4)
+            matrix[:3, :3] = np.array([_values(v) for v in fields["space directions"].split()]).T
+            matrix[:3, 3] = _values(fields["space origin"])
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"{file.name} is no volume of this program, or it is cut short"
+            ) from error
     return RawVolume(array, matrix)
+
+
+def _header(stream: BinaryIO) -> dict[str, str]:
+    """The fields before the first empty line."""
+    lines = (line.decode("ascii", "replace").strip() for line in iter(stream.readline, b""))
+    return dict(line.split(": ", 1) for line in itertools.takewhile(bool, lines) if ": " in line)
+
+
+def _voxels(
+    stream: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+) -> NDArray[np.generic]:
+    """Reads straight into the array: a copy of the bytes would hold the interpreter's lock."""
+    size = math.prod(shape) * dtype.itemsize
+    if os.fstat(stream.fileno()).st_size - stream.tell() != size:
+        raise ValueError(f"there are not {shape} voxels")
+    array = np.empty(shape, dtype)
+    if stream.readinto(array.data.cast("B")) != size:  # type: ignore[attr-defined]
+        raise ValueError("the file was cut short while it was read")
+    return array
 
 
 def _vector(values: NDArray[np.float64]) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +74,37 @@ def timing_table(seconds: Mapping[str, float]) -> str:
     return "\n".join(f"{name:<{width}} {value:6.1f} s" for name, value in rows)
 
 
+def _estimates(assessment: "Assessment") -> Iterator[str]:
+    """Diagnosis and prognosis, or why there are none."""
+    from gliomaai_training.diagnosis.states import STATE_NAMES
+    from GliomaAILib.assessment.estimates import INPUT_NAMES, ROLE_NAMES
+
+    diagnosis, prognosis = assessment.estimates.diagnosis, assessment.estimates.prognosis
+    if diagnosis is not None:
+        likeliest = sorted(diagnosis.states.items(), key=lambda state: -state[1])
+        chances = ", ".join(f"{STATE_NAMES[s]} {100 * p:.0f} %" for s, p in likeliest if p >= 0.005)
+        unsure = "indeterminate; " if diagnosis.indeterminate else ""
+        yield f"Diagnosis ({diagnosis.basis}): {unsure}{chances}"
+    for one in () if prognosis is None else prognosis.estimates:
+        numbers = ", ".join(
+            f"{100 * at.survival:.0f} % ({100 * at.low:.0f} to {100 * at.high:.0f}) at {m} months"
+            for m, at in one.at_months.items()
+            if at is not None
+        )
+        kind = INPUT_NAMES[one.model.inputs].lower()
+        role = "" if prognosis is None else ROLE_NAMES[prognosis.role]
+        yield (
+            f"Alive, {kind}, known {role}: {numbers} [{one.model.name}, n = {one.model.patients}]"
+        )
+    for part, why in assessment.estimates.absent.items():
+        yield f"{part.capitalize()}: {why}"
+
+
 def summary(assessment: "Assessment") -> str:
-    """The result in a few lines: volumes, and every finding a person must look at."""
+    """The result in a few lines: volumes, estimates, and every finding a person must look at."""
     volumes = assessment.measures.volumes_ml
     lines = ["Volumes: " + ", ".join(f"{name} {volumes[name]:.1f} mL" for name in volumes)]
+    lines += _estimates(assessment)
     for finding in assessment.findings:
         if finding.severity != Severity.INFO:
             lines.append(f"{finding.severity}: {finding.message} {finding.action}".rstrip())

@@ -6,6 +6,7 @@ import inspect
 import sys
 import types
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,10 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
     def runTest(self) -> None: ...
 
 
+language: dict[str, Callable[[str], str]] = {"translated": str}
+"""The language of the application: English, unless a test sets another."""
+
+
 def install() -> None:
     """Makes `slicer.ScriptedLoadableModule` and `slicer.i18n` importable."""
     module = types.ModuleType("slicer.ScriptedLoadableModule", __doc__)
@@ -130,7 +135,8 @@ def install() -> None:
     ):
         setattr(module, cls.__name__, cls)
     i18n = types.ModuleType("slicer.i18n")
-    i18n.tr = lambda text, *_: text  # type: ignore[attr-defined]
-    i18n.translate = lambda context, text, *_: text  # type: ignore[attr-defined]
+    # As Slicer's: who imported them keeps them, and the language is looked up with each call.
+    i18n.tr = lambda text, *_: language["translated"](text)  # type: ignore[attr-defined]
+    i18n.translate = lambda _context, text, *_: language["translated"](text)  # type: ignore[attr-defined]
     slicer.ScriptedLoadableModule, slicer.i18n = module, i18n
     sys.modules[module.__name__], sys.modules[i18n.__name__] = module, i18n

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from gliomaai_training.findings import Finding
 from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.prepared import Prepared
+from GliomaAILib.assessment.estimates import Estimates
 from GliomaAILib.assessment.measures import Measures
 from GliomaAILib.intake.case import Source
 from GliomaAILib.intake.facts import ClinicalFacts
@@ -55,7 +56,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Assessment:
-    """A case's segmentation, measures and findings."""
+    """A case's segmentation, measures, estimates and findings."""
 
     reference: str
     """The sequence whose native grid `segmentation` has."""
@@ -78,3 +79,5 @@ class Assessment:
     provenance: Provenance
     correction: Correction | None = None
     """None where the mask is the network's own."""
+    estimates: Estimates = field(default_factory=Estimates)
+    """Diagnosis and prognosis of this mask and these facts; see `estimate.estimated`."""

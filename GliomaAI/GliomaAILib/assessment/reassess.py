@@ -19,6 +19,7 @@ from GliomaAILib.assessment.assess import (
     template_registration,
 )
 from GliomaAILib.assessment.assessment import Assessment, Correction
+from GliomaAILib.assessment.estimate import without_estimates
 from GliomaAILib.assessment.result_findings import measures_findings
 from GliomaAILib.intake.facts import ClinicalFacts
 
@@ -33,7 +34,8 @@ def reassess(
 
     Where a voxel was not touched its label on the common grid stays the network's own, so a mask
     without changes gives the same measures, and a small correction changes no others. What the
-    network doubts in its own mask is said again as long as that mask is unchanged.
+    network doubts in its own mask is said again as long as that mask is unchanged. Diagnosis and
+    prognosis are not in it: `estimate.estimated` makes them anew.
 
     Args:
         original: what the networks found; not an assessment that was corrected before.
@@ -55,6 +57,7 @@ def reassess(
     labels = _common_labels(original, mask, changed)
     registration = _registration(original, labels)
     measures = measured(original.prepared, labels, registration)
+    original = without_estimates(original)
     found = list(original.findings)
     if correction is not None:
         found = [f for f in found if not f.code.startswith(RESULT)]

@@ -9,12 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gliomaai_training.diagnosis.states import WHO_STATES
+from GliomaAILib.assessment.estimates import MARGINAL_NAMES
 from GliomaAILib.output.folder import replace_text
 
 CASE = "case"
 _FACTS = ("age_years", "sex", "kps", "resection", "idh", "codeletion_1p19q", "grade")
 _VOLUMES = ("WT", "TC", "ET", "NCR", "ED")
 _REGIONS = ("WT", "TC", "ET")
+_INPUTS = {"clinical": "clinical", "imaging": "clinical+imaging"}
+"""Of survival models: word in the columns and in the document."""
+_MONTHS = (12, 24, 60)
 
 COLUMNS = (
     CASE,
@@ -32,6 +37,16 @@ COLUMNS = (
     "lobe",
     "corrected",
     *(f"dice_with_network_{name}" for name in _REGIONS),
+    *(f"probability_{name}" for name in (*WHO_STATES, *MARGINAL_NAMES)),
+    "who_state",
+    "diagnosis_basis",
+    "diagnosis_model",
+    "prognosis_role",
+    *(
+        f"{word}_{name}"
+        for word in _INPUTS
+        for name in (*(f"survival_{months}_months" for months in _MONTHS), "points", "model")
+    ),
     "findings",
     "gliomaai_version",
     "model_packs",
@@ -79,6 +94,8 @@ def cohort_row(case: str, document: Mapping[str, Any]) -> dict[str, str]:
         "lobe": place.get("lobe"),
         "corrected": document["correction"] is not None,
         **_overlaps(document["correction"]),
+        **_diagnosis(document.get("diagnosis") or {}),
+        **_prognosis(document.get("prognosis") or {}),
         "findings": " ".join(codes),
         "gliomaai_version": origin["gliomaai_version"],
         "model_packs": " ".join(f"{p['name']}={p['version']}" for p in origin["model_packs"]),
@@ -162,6 +179,29 @@ def _diameters(diameters: Mapping[str, Any]) -> dict[str, Any]:
 def _overlaps(correction: Mapping[str, Any] | None) -> dict[str, Any]:
     dice = correction["dice"] if correction else {}
     return {f"dice_with_network_{region}": dice.get(region) for region in _REGIONS}
+
+
+def _diagnosis(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
+    chances = {**diagnosis.get("states", {}), **diagnosis.get("marginals", {})}
+    return {
+        **{f"probability_{name}": chances.get(name) for name in (*WHO_STATES, *MARGINAL_NAMES)},
+        "who_state": diagnosis.get("answers", {}).get("state"),
+        "diagnosis_basis": diagnosis.get("basis"),
+        "diagnosis_model": (diagnosis.get("model") or {}).get("name"),
+    }
+
+
+def _prognosis(prognosis: Mapping[str, Any]) -> dict[str, Any]:
+    by_inputs = {one["model"]["inputs"]: one for one in prognosis.get("estimates", ())}
+    found: dict[str, Any] = {"prognosis_role": prognosis.get("role")}
+    for word, inputs in _INPUTS.items():
+        one = by_inputs.get(inputs, {})
+        for months in _MONTHS:
+            at = one.get("at_months", {}).get(str(months)) or {}
+            found[f"{word}_survival_{months}_months"] = at.get("survival")
+        found[f"{word}_points"] = (one.get("nomogram") or {}).get("total")
+        found[f"{word}_model"] = one.get("model", {}).get("name")
+    return found
 
 
 def _text(value: object) -> str:

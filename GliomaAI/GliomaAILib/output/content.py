@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import REGIONS, SEQUENCES, Label
 from GliomaAILib.assessment.assessment import Assessment
+from GliomaAILib.assessment.estimates import Basis
+from GliomaAILib.output import estimate_tables, tables
 from GliomaAILib.output import key_images as pictures
-from GliomaAILib.output import tables
 from GliomaAILib.output.surface_view import View, make_scene, render, views_of
+from GliomaAILib.output.survival_chart import SurvivalChart, survival_chart
 
 TITLE = "Brain tumour MR: segmentation and measures"
 
@@ -25,6 +27,12 @@ CONVENTION = (
 CAUTION = (
     "Labels are a network's estimate: check them against the images. Location and distances come "
     "from an affine fit to ICBM152 and are approximate."
+)
+
+
+ESTIMATE_CAUTION = (
+    "Diagnosis and prognosis are estimates of statistical models for groups of patients like this "
+    "one. They do not take the place of tissue, and no one's own course can be read from them."
 )
 
 
@@ -108,6 +116,59 @@ class ReportContent:
                 tables.foci_table(measures),
             ),
         )
+
+    @property
+    def probabilities(self) -> tuple[tuple[str, float], ...]:
+        """Of the WHO states, and of what follows from them; empty without a diagnosis."""
+        diagnosis = self.assessment.estimates.diagnosis
+        return () if diagnosis is None else estimate_tables.probability_rows(diagnosis)
+
+    @property
+    def diagnosis_mark(self) -> str:
+        """What the probabilities are."""
+        diagnosis = self.assessment.estimates.diagnosis
+        is_told = diagnosis is not None and diagnosis.basis is Basis.TISSUE
+        return "from tissue" if is_told else "estimate"
+
+    @property
+    def survival(self) -> SurvivalChart | None:
+        """The survival curves; None without a prognosis."""
+        prognosis = self.assessment.estimates.prognosis
+        return None if prognosis is None else survival_chart(prognosis)
+
+    @property
+    def survival_table(self) -> tables.Table | None:
+        """The numbers beside the curves."""
+        prognosis = self.assessment.estimates.prognosis
+        return None if prognosis is None else estimate_tables.survival_table(prognosis)
+
+    @property
+    def estimate_tables(self) -> tuple[tables.Table, ...]:
+        """What moved the risk and the nomogram's points, and which models spoke."""
+        estimates = self.assessment.estimates
+        found = []
+        if estimates.prognosis is not None:
+            # The one that knows most: what it does not need, the other does not either.
+            found.append(estimate_tables.points_table(estimates.prognosis.estimates[-1]))
+        models = estimate_tables.models_table(estimates)
+        return (*found, models) if models.rows else tuple(found)
+
+    @property
+    def diagnosis_notes(self) -> tuple[str, ...]:
+        """What has to be said with the probabilities."""
+        diagnosis = self.assessment.estimates.diagnosis
+        return () if diagnosis is None else estimate_tables.diagnosis_notes(diagnosis)
+
+    @property
+    def prognosis_notes(self) -> tuple[str, ...]:
+        """What has to be said with the curves."""
+        prognosis = self.assessment.estimates.prognosis
+        return () if prognosis is None else estimate_tables.prognosis_notes(prognosis)
+
+    @property
+    def not_estimated(self) -> tuple[str, ...]:
+        """What is not estimated, and why."""
+        return estimate_tables.absences(self.assessment.estimates)
 
     @property
     def sources(self) -> tables.Table:

@@ -15,9 +15,10 @@ from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import NOTICE, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
+from GliomaAILib.assessment.estimates import Estimates
 from GliomaAILib.assessment.measures import Measures
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Grows by one after the dot when fields are added, before it when a field changes its meaning."""
 
 _DECIMALS = 4
@@ -65,9 +66,21 @@ def assessment_document(assessment: Assessment) -> Document:
         "segmentation": _segmentation(assessment.segmentation),
         "measures": _measures(assessment.measures),
         "correction": _plain(assessment.correction),
+        **_estimates(assessment.estimates),
         "findings": _plain(assessment.findings),
         "preprocessing": dict(assessment.prepared.steps),
         "provenance": _plain(assessment.provenance),
+    }
+
+
+def _estimates(estimates: Estimates) -> Document:
+    diagnosis: Document | None = _plain(estimates.diagnosis)
+    if diagnosis is not None and estimates.diagnosis is not None:
+        diagnosis["indeterminate"] = estimates.diagnosis.indeterminate
+    return {
+        "diagnosis": diagnosis,
+        "prognosis": _plain(estimates.prognosis),
+        "not_estimated": dict(estimates.absent),
     }
 
 

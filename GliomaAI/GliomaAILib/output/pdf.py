@@ -8,7 +8,7 @@ from typing import Any
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.vocabulary import NOTICE
 from GliomaAILib.output.colours import SEVERITY_COLOURS
-from GliomaAILib.output.content import CAUTION, TITLE, ReportContent
+from GliomaAILib.output.content import CAUTION, ESTIMATE_CAUTION, TITLE, ReportContent
 from GliomaAILib.output.pdf_text import LONGEST_CELL, Fonts, fonts
 from GliomaAILib.output.tables import LABEL_NAMES, SEVERITY_WORDS, SWATCHES, Row, Table
 
@@ -78,6 +78,7 @@ class _Page:
             *self._findings(content.assessment.findings),
             KeepTogether(pictures),
             KeepTogether(shapes),
+            *self._estimates(),
             self._two_columns(),
             self._title(content.sources.title),
             self._table(content.sources, self._width, _SOURCE_SHARES),
@@ -208,22 +209,56 @@ class _Page:
 
         return Strip(self._content, self._fonts, self._width)
 
+    def _estimates(self) -> list[Any]:
+        from reportlab.platypus import KeepTogether
+
+        from GliomaAILib.output.pdf_charts import ProbabilityBars, SurvivalCurves
+
+        content, width = self._content, (self._width - _COLUMN_GAP) / 2
+        charts: list[list[Any]] = []
+        if content.probabilities:
+            bars = ProbabilityBars(content.probabilities, self._fonts, width)
+            notes = self._captions(content.diagnosis_notes)
+            charts.append([self._title("Diagnosis", content.diagnosis_mark), bars, *notes])
+        if content.survival is not None:
+            curves = SurvivalCurves(content.survival, self._fonts, width)
+            charts.append([self._title("Prognosis", "estimate"), curves])
+        story: list[Any] = []
+        if charts:
+            story.append(self._beside([*charts, *([[]] * (2 - len(charts)))]))
+        if content.survival_table is not None:
+            story += self._titled(content.survival_table, self._width)
+            story += self._captions(content.prognosis_notes)
+        for table in content.estimate_tables:
+            story.append(KeepTogether(self._titled(table, self._width)))
+        story += self._captions(content.not_estimated)
+        return [*story, self._box(ESTIMATE_CAUTION, NOTICE)] if charts else story
+
+    def _captions(self, lines: Sequence[str]) -> list[Any]:
+        return [self._text(line, 6.5, _SOFT) for line in lines]
+
+    def _titled(self, table: Table, width: float) -> list[Any]:
+        parts = [self._title(table.title, table.mark), self._table(table, width)]
+        return [*parts, *self._captions([table.caption] if table.caption else [])]
+
     def _two_columns(self) -> Any:
         width = (self._width - _COLUMN_GAP) / 2
-        cells: list[Any] = []
-        for column in self._content.columns:
-            parts: list[Any] = []
-            for table in column:
-                parts += [self._title(table.title, table.mark), self._table(table, width)]
-                if table.caption:
-                    parts.append(self._text(table.caption, 6.5, _SOFT))
-            cells.append(parts)
+        return self._beside(
+            [
+                [part for table in column for part in self._titled(table, width)]
+                for column in self._content.columns
+            ]
+        )
+
+    def _beside(self, cells: Sequence[list[Any]]) -> Any:
+        """Two columns."""
+        width = (self._width - _COLUMN_GAP) / 2
         bare = [
             ("LEFTPADDING", (0, 0), (-1, -1), 0),
             ("RIGHTPADDING", (0, 0), (0, 0), _COLUMN_GAP),
             ("RIGHTPADDING", (1, 0), (1, 0), 0),
         ]
-        return self._grid([cells], [width + _COLUMN_GAP, width], bare)
+        return self._grid([list(cells)], [width + _COLUMN_GAP, width], bare)
 
     def _table(self, table: Table, width: float, shares: Sequence[float] = ()) -> Any:
         from reportlab.lib.colors import HexColor
@@ -239,6 +274,7 @@ class _Page:
         if table.columns:
             heading = Row(table.columns, minor=True)
             body.insert(0, self._cells(heading, table))
+        shares = shares or table.shares
         widths = [width * share for share in shares] if shares else self._widths(table, width)
         return self._grid(body, widths, style, repeat=1 if table.columns else 0)
 

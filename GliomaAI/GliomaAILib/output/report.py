@@ -8,7 +8,8 @@ from gliomaai_training.findings import Severity
 from gliomaai_training.vocabulary import NOTICE, SEQUENCES
 from GliomaAILib.output import key_images as pictures
 from GliomaAILib.output.colours import SEVERITY_COLOURS
-from GliomaAILib.output.content import CAUTION, TITLE, ReportContent
+from GliomaAILib.output.content import CAUTION, ESTIMATE_CAUTION, TITLE, ReportContent
+from GliomaAILib.output.survival_chart import HEIGHT, WIDTH
 from GliomaAILib.output.tables import LABEL_NAMES, SEQUENCE_NAMES, SEVERITY_WORDS, SWATCHES
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def report_html(content: ReportContent) -> str:
         title=TITLE,
         notice=NOTICE,
         caution=CAUTION,
+        estimate_caution=ESTIMATE_CAUTION,
+        chart_width=WIDTH,
+        chart_height=HEIGHT,
         scale_bar_mm=pictures.SCALE_BAR_MM,
         words=_WORDS,
     )

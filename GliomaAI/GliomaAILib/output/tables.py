@@ -70,6 +70,8 @@ class Table:
     caption: str = ""
     mark: str = ""
     """A word beside the title."""
+    shares: tuple[float, ...] = ()
+    """Of the width, by column; empty to follow the texts."""
 
 
 def number(value: float | None, digits: int = 1) -> str:

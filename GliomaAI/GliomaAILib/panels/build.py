@@ -1,23 +1,34 @@
 """Small parts of which the panels are built."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ctk
 import qt
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 
 from gliomaai_training.findings import Severity
-from GliomaAILib.review.message import Message
+from GliomaAILib.review.message import CONTEXT, Message
 from GliomaAILib.review.state import Command, Notice
 
 MARKS = {Severity.INFO: "ℹ", Severity.WARNING: "⚠", Severity.BLOCKING: "⛔"}  # noqa: RUF001
 """Before the word, so that colour is never all that tells them apart."""
 
 
-def words(message: Message | None) -> str:
-    """A sentence of the review in the user's language."""
-    return "" if message is None else message.rendered(_)
+def words(message: Message | str | None) -> str:
+    """A sentence of the review in the user's language; a text that is none stays as it is."""
+    if not isinstance(message, Message):
+        return message or ""
+    return message.rendered(partial(translate, CONTEXT))
+
+
+def research_only() -> str:
+    """What stands wherever a result is shown; in English it is `vocabulary.NOTICE`."""
+    return str(
+        _("Research use only. Not a medical device; not for diagnosis or treatment decisions.")
+    )
 
 
 def severity_word(severity: Severity) -> str:

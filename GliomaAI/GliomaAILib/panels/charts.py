@@ -5,18 +5,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import qt
+from slicer.i18n import tr as _
 
 from GliomaAILib.panels.build import words
-from GliomaAILib.review.risk import Bar, Curve
+from GliomaAILib.review.risk import Bar, Curve, NomogramView
 
 WIDTH_PX = 420
 ROW_HEIGHT_PX = 24
-LABEL_SHARE = 0.45
+LABEL_SHARE = 0.6
+"""At most this much of the width is for labels."""
 VALUE_SHARE = 0.12
 CURVE_HEIGHT_PX = 220
-MARGIN_PX = 34
+MARGIN_PX = 40
+LEGEND_ROW_PX = 17
+LEGEND_LINE_PX = 26
+AXIS_HEIGHT_PX = 46
+TICK_GAP_PX = 4
+"""Between the words of two marks of a scale; a word that would come nearer is left out."""
 CURVE_COLOURS = ("#0072b2", "#d55e00", "#8a8a8a", "#009e73")
 """Of Okabe and Ito; the first curves are also told apart by their dashes."""
+REFERENCE_COLOUR = "#8a8a8a"
 
 
 class Canvas:
@@ -29,10 +37,11 @@ class Canvas:
         self._drawn: Any = None
 
     def new(self, content: Any, height_px: int, description: str) -> Any:
-        """A painter for new content, None where the content is the same or empty."""
-        if content == self._drawn:
+        """A painter for new content, None where content and theme are the same, or it is empty."""
+        drawn = content, self.colour(qt.QPalette.WindowText).name()
+        if drawn == self._drawn:
             return None
-        self._drawn = content
+        self._drawn = drawn
         self.widget.visible = bool(content)
         if not content:
             return None
@@ -60,8 +69,8 @@ class Canvas:
 class BarChart:
     """Horizontal bars with their labels and values."""
 
-    def __init__(self) -> None:
-        self._canvas = Canvas("barChart")
+    def __init__(self, name: str) -> None:
+        self._canvas = Canvas(name)
         self.widget = self._canvas.widget
 
     def draw(self, bars: Sequence[Bar]) -> None:
@@ -70,11 +79,13 @@ class BarChart:
         painter = self._canvas.new(tuple(bars), ROW_HEIGHT_PX * len(bars), described)
         if painter is None:
             return
-        left = round(WIDTH_PX * LABEL_SHARE)
-        room = round(WIDTH_PX * (1 - LABEL_SHARE - VALUE_SHARE))
+        metrics = painter.fontMetrics()
+        widest = max(metrics.horizontalAdvance(words(bar.label)) for bar in bars)
+        left = round(min(widest + 8, WIDTH_PX * LABEL_SHARE))
+        room = round(WIDTH_PX * (1 - VALUE_SHARE)) - left
         for number, bar in enumerate(bars):
             top = number * ROW_HEIGHT_PX
-            painter.drawText(0, top + 16, words(bar.label))
+            painter.drawText(0, top + 16, fitted(painter, words(bar.label), left - 6))
             painter.drawText(left + room + 6, top + 16, bar.value)
             painter.fillRect(left, top + 5, room, 14, self._canvas.colour(qt.QPalette.Mid))
             part = round(room * bar.fraction)
@@ -92,26 +103,26 @@ class CurveChart:
     def draw(self, curves: Sequence[Curve]) -> None:
         """Shows these curves; nothing where there are none."""
         described = "; ".join(words(curve.label) for curve in curves)
-        painter = self._canvas.new(tuple(curves), CURVE_HEIGHT_PX, described)
+        height = CURVE_HEIGHT_PX + LEGEND_ROW_PX * len(curves)
+        painter = self._canvas.new(tuple(curves), height, described)
         if painter is None:
             return
-        longest = max(max(curve.months) for curve in curves)
+        longest = max(curve.months[-1] for curve in curves if not curve.is_reference)
         self._axes(painter, longest)
-        for number, curve in enumerate(curves):
-            colour = qt.QColor(CURVE_COLOURS[number % len(CURVE_COLOURS)])
+        for curve, pen in zip(curves, _pens(curves), strict=True):
             if curve.low and curve.high:
-                self._band(painter, curve, longest, colour)
-            pen = qt.QPen(colour)
-            pen.setWidthF(2.0)
-            pen.setStyle(qt.Qt.SolidLine if number == 0 else qt.Qt.DashLine)
+                self._band(painter, curve, longest, pen.color())
+        for number, (curve, pen) in enumerate(zip(curves, _pens(curves), strict=True)):
             painter.setPen(pen)
-            points = [
-                _place(x, y, longest) for x, y in zip(curve.months, curve.survival, strict=True)
-            ]
-            for first, second in itertools.pairwise(points):
-                painter.drawLine(qt.QPointF(*first), qt.QPointF(second[0], first[1]))
-                painter.drawLine(qt.QPointF(second[0], first[1]), qt.QPointF(*second))
-            painter.drawText(MARGIN_PX + 120, 18 + 16 * number, words(curve.label))
+            self._steps(painter, curve, longest)
+            top = CURVE_HEIGHT_PX + LEGEND_ROW_PX * number
+            painter.drawLine(
+                qt.QPointF(MARGIN_PX, top + 9), qt.QPointF(MARGIN_PX + LEGEND_LINE_PX, top + 9)
+            )
+            painter.setPen(self._canvas.colour(qt.QPalette.WindowText))
+            left = MARGIN_PX + LEGEND_LINE_PX + 8
+            label = fitted(painter, words(curve.label), WIDTH_PX - left)
+            painter.drawText(qt.QPointF(left, top + 13), label)
         self._canvas.done(painter)
 
     def _axes(self, painter: Any, longest: float) -> None:
@@ -124,7 +135,20 @@ class CurveChart:
             painter.drawText(qt.QPointF(2, y + 4), f"{100 * share:.0f}%")
         for months in range(0, int(longest) + 1, 12):
             x, y = _place(months, 0, longest)
-            painter.drawText(qt.QPointF(x - 6, y + 16), str(months))
+            width = painter.fontMetrics().horizontalAdvance(str(months))
+            painter.drawText(qt.QPointF(min(x - width / 2, WIDTH_PX - width), y + 16), str(months))
+
+    def _steps(self, painter: Any, curve: Curve, longest: float) -> None:
+        inside = [
+            _place(x, y, longest)
+            for x, y in zip(curve.months, curve.survival, strict=True)
+            if x <= longest
+        ]
+        path = qt.QPainterPath(qt.QPointF(*inside[0]))  # one line, so that its dashes go on
+        for first, second in itertools.pairwise(inside):
+            path.lineTo(qt.QPointF(second[0], first[1]))
+            path.lineTo(qt.QPointF(*second))
+        painter.drawPath(path)
 
     def _band(self, painter: Any, curve: Curve, longest: float, colour: Any) -> None:
         pale = qt.QColor(colour)
@@ -135,7 +159,105 @@ class CurveChart:
             painter.fillRect(qt.QRectF(x, top, right - x, bottom - top), pale)
 
 
+class NomogramChart:
+    """The scales of a nomogram, with the patient marked on each and on their sum."""
+
+    def __init__(self) -> None:
+        self._canvas = Canvas("nomogramChart")
+        self.widget = self._canvas.widget
+
+    def draw(self, nomogram: NomogramView | None) -> None:
+        """Shows a nomogram; nothing where there is none."""
+        axes = () if nomogram is None else nomogram.axes
+        described = "; ".join(f"{words(a.label)} {a.value}: {round(a.points)}" for a in axes)
+        painter = self._canvas.new(nomogram, AXIS_HEIGHT_PX * (len(axes) + 1), described)
+        if painter is None or nomogram is None:
+            return
+        points = [point for axis in axes for __, point in axis.ticks]
+        points += [axis.points for axis in axes]
+        span = min(points), max(points)
+        for number, axis in enumerate(axes):
+            title = f"{words(axis.label)}: {axis.value}"
+            self._axis(painter, number, title, axis.points, span)
+            self._ticks(painter, number, axis.ticks, span)
+        whole = min(nomogram.least, nomogram.total), max(nomogram.most, nomogram.total)
+        ends = [(str(round(point)), point) for point in (nomogram.least, nomogram.most)]
+        self._axis(painter, len(axes), _("Total"), nomogram.total, whole)
+        self._ticks(painter, len(axes), ends, whole)
+        self._canvas.done(painter)
+
+    def _axis(
+        self, painter: Any, number: int, title: str, points: float, span: tuple[float, float]
+    ) -> None:
+        """The name, the points, and the mark of the patient."""
+        top = AXIS_HEIGHT_PX * number
+        value = _("{points} points").format(points=round(points))
+        width = painter.fontMetrics().horizontalAdvance(value)
+        painter.drawText(qt.QPointF(2, top + 14), fitted(painter, title, WIDTH_PX - width - 12))
+        painter.drawText(qt.QPointF(WIDTH_PX - width - 4, top + 14), value)
+        x, y = _across(points, span), top + 25
+        painter.setPen(self._canvas.colour(qt.QPalette.WindowText))
+        painter.fillRect(qt.QRectF(x - 3, y - 6, 6, 12), self._canvas.colour(qt.QPalette.Highlight))
+
+    def _ticks(
+        self,
+        painter: Any,
+        number: int,
+        ticks: Sequence[tuple[str, float]],
+        span: tuple[float, float],
+    ) -> None:
+        """The line with its marks; of words that would overlap, the first stays."""
+        y = AXIS_HEIGHT_PX * number + 25
+        places = sorted((_across(point, span), word) for word, point in ticks)
+        painter.drawLine(qt.QPointF(places[0][0], y), qt.QPointF(places[-1][0], y))
+        free = 0.0
+        for x, word in places:
+            painter.drawLine(qt.QPointF(x, y), qt.QPointF(x, y + 4))
+            width = painter.fontMetrics().horizontalAdvance(word)
+            left = max(0.0, min(x - width / 2, WIDTH_PX - width - 2))
+            if left >= free:
+                painter.drawText(qt.QPointF(left, y + 16), word)
+                free = left + width + TICK_GAP_PX
+
+
+def fitted(painter: Any, content: str, room_px: float) -> str:
+    """A text that fits, cut where it would not."""
+    metrics = painter.fontMetrics()
+    if metrics.horizontalAdvance(content) <= room_px:
+        return content
+    kept = content
+    while kept and metrics.horizontalAdvance(f"{kept}…") > room_px:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def _pens(curves: Sequence[Curve]) -> list[Any]:
+    """Own curves are wide and coloured, those for comparison thin and grey."""
+    styles = (qt.Qt.DotLine, qt.Qt.DashDotLine, qt.Qt.DashLine, qt.Qt.DashDotDotLine)
+    pens = []
+    own = others = 0
+    for curve in curves:
+        if curve.is_reference:
+            pen = qt.QPen(qt.QColor(REFERENCE_COLOUR))
+            pen.setWidthF(1.2)
+            pen.setStyle(styles[others % len(styles)])
+            others += 1
+        else:
+            pen = qt.QPen(qt.QColor(CURVE_COLOURS[own % len(CURVE_COLOURS)]))
+            pen.setWidthF(2.0)
+            pen.setStyle(qt.Qt.SolidLine if own == 0 else qt.Qt.DashLine)
+            own += 1
+        pens.append(pen)
+    return pens
+
+
 def _place(months: float, survival: float, longest: float) -> tuple[float, float]:
     """Where a point lies in the picture."""
     width, height = WIDTH_PX - MARGIN_PX - 12, CURVE_HEIGHT_PX - MARGIN_PX - 12
     return MARGIN_PX + width * months / longest, 12 + height * (1 - survival)
+
+
+def _across(points: float, span: tuple[float, float]) -> float:
+    """Where points lie from left to right."""
+    least, most = span
+    return 12 + (WIDTH_PX - 24) * (points - least) / max(most - least, 1e-9)

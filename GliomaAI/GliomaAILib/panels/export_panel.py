@@ -53,6 +53,11 @@ class ExportPanel(Panel):
             box.objectName = f"{kind}Box"
             box.checked = kind != "mrb"
             self._boxes[kind] = box
+            if kind == "mrb":
+                box.toolTip = _(
+                    "Images, masks and measures, to go on with; the window stands still while it "
+                    "is written, a second or more"
+                )
             grid.addWidget(box, number // 2, number % 2)
         layout.addLayout(grid)
         self._export = button(_("Export"), "", self._exported)
@@ -113,4 +118,4 @@ class ExportPanel(Panel):
 
 def default_name() -> str:
     """A name without identifiers."""
-    return f"Case {datetime.now():%Y-%m-%d %H%M%S}"
+    return str(_("Case {time}").format(time=f"{datetime.now():%Y-%m-%d %H%M%S}"))

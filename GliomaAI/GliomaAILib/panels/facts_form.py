@@ -7,8 +7,10 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from GliomaAILib.intake.facts import GRADES, KPS_STEP, VALUES, ClinicalFacts
-from GliomaAILib.panels.build import text
+from gliomaai_training.vocabulary import KPS_STEP
+from GliomaAILib.intake.facts import GRADES, VALUES, ClinicalFacts
+from GliomaAILib.panels.build import text, words
+from GliomaAILib.review.words import word
 
 UNKNOWN_AGE = -1
 
@@ -45,7 +47,7 @@ class FactsForm:
             combo = qt.QComboBox()
             combo.addItem(_("unknown"), None)
             for value in values:
-                combo.addItem(_(str(value)), value)
+                combo.addItem(words(word(str(value))), value)
             combo.connect("currentIndexChanged(int)", self._tell)
             self._choices[name] = combo
             self._add(form, label, combo, f"{name}ComboBox")
@@ -111,7 +113,8 @@ def _summary(name: str, value: object) -> str:
         "codeletion_1p19q": _("1p/19q {value}"),
         "grade": _("grade {value}"),
     }
-    return str(texts.get(name, "{value}").format(value=value))
+    shown = value if isinstance(value, float) else words(word(str(value)))
+    return str(texts.get(name, "{value}").format(value=shown))
 
 
 def _index(combo: Any, value: object) -> int:

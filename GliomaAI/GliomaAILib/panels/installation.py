@@ -60,7 +60,7 @@ class InstallationBox:
         if not self._missing:
             return None
         names = ", ".join(one.name for one in self._missing)
-        return Message("Not installed yet: {names}. See Settings and help.", {"names": names})
+        return Message(_("Not installed yet: {names}. See Settings and help."), {"names": names})
 
     def refresh(self) -> None:
         """Looks again at what is installed."""

@@ -7,8 +7,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from gliomaai_training.vocabulary import NOTICE
-from GliomaAILib.panels.build import button, row, text
+from GliomaAILib.panels.build import button, research_only, row, text
 from GliomaAILib.panels.case_panel import CasePanel
 from GliomaAILib.panels.correction_panel import CorrectionPanel
 from GliomaAILib.panels.desk import Desk, Panel
@@ -19,6 +18,7 @@ from GliomaAILib.panels.settings_panel import SettingsPanel
 from GliomaAILib.panels.shortcuts import Shortcuts
 from GliomaAILib.panels.status_panel import StatusPanel
 from GliomaAILib.review.activity import WorkerPort
+from GliomaAILib.review.devices import DeviceSearch
 from GliomaAILib.review.review import Review
 from GliomaAILib.review.state import ReviewState
 from GliomaAILib.scene.case_node import MODULE_NAME, case_nodes, create_case, remove_empty_cases
@@ -32,22 +32,24 @@ CASE_NODE = "vtkMRMLScriptedModuleNode"
 class MainPanel:
     """Shows one case at a time; the worker goes from case to case."""
 
-    def __init__(self, layout: Any, scene: Any, worker: WorkerPort) -> None:
+    def __init__(self, layout: Any, scene: Any, worker: WorkerPort, scout: WorkerPort) -> None:
         """Builds everything.
 
         Args:
             layout: of the module's widget.
             scene: the MRML scene.
             worker: idle; it is closed with the panel.
+            scout: another one, which finds out what there is to compute on.
         """
         self._scene = scene
         self._desk: Desk | None = None
         self._entered = False
         self._worker = worker
+        self._devices = DeviceSearch(scout)
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
-        layout.addWidget(text(NOTICE, "noticeText"))
+        layout.addWidget(text(research_only(), "noticeText"))
         self._selector = self._case_selector(scene)
         new = button(
             _("New case"),
@@ -89,6 +91,7 @@ class MainPanel:
             self.show_case(nodes[-1] if nodes else create_case(self._scene, _("Glioma case")))
         self._correction.enter()
         self._shortcuts.install()
+        self._look_for_devices()
         self._timer.start()
 
     def let_go(self) -> None:
@@ -121,17 +124,18 @@ class MainPanel:
         self._shortcuts.remove()
         self.show_case(None)
         self._settings.installation.close()
+        self._devices.close()
         self._worker.close()
 
     def _keys(self) -> Mapping[str, Callable[[], None]]:
-        """What each key does, to the case that is shown."""
+        """What each key does, to the case that is shown; a language may have other keys."""
         given = self._correction.given  # every panel has the same case
         return {
-            "Alt+R": given(lambda desk: desk.review.run()),
-            "Alt+E": given(lambda desk: desk.review.reassess()),
-            "Alt+1": given(lambda desk: desk.views.show_key_image("axial")),
-            "Alt+2": given(lambda desk: desk.views.show_key_image("coronal")),
-            "Alt+3": given(lambda desk: desk.views.show_key_image("sagittal")),
+            _("Alt+R"): given(lambda desk: desk.review.run()),
+            _("Alt+E"): given(lambda desk: desk.review.reassess()),
+            _("Alt+1"): given(lambda desk: desk.views.show_key_image("axial")),
+            _("Alt+2"): given(lambda desk: desk.views.show_key_image("coronal")),
+            _("Alt+3"): given(lambda desk: desk.views.show_key_image("sagittal")),
         }
 
     def _desk_of(self, node: Any) -> Desk:
@@ -166,8 +170,20 @@ class MainPanel:
         if self._desk is not None:
             self._desk.review.settings = self._settings.settings()
             self._desk.review.missing = self._settings.installation.problem
+        self._look_for_devices()
+
+    def _look_for_devices(self) -> None:
+        """Asks once everything is installed; the settings say what is known."""
+        if self._entered and self._settings.installation.problem is None:
+            self._devices.begin()
+        self._draw_devices()
+
+    def _draw_devices(self) -> None:
+        self._settings.draw_devices(self._devices.lines(self._settings.settings().device))
 
     def _poll(self) -> None:
+        if self._devices.poll():
+            self._draw_devices()
         if self._desk is not None:
             self._desk.review.poll()
 

@@ -1,5 +1,6 @@
 """The result: measures that follow the mask, findings, and how the images are looked at."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctk
@@ -9,6 +10,9 @@ from slicer.i18n import tr as _
 from GliomaAILib.panels.build import NoticeList, button, row, section, words
 from GliomaAILib.panels.desk import Desk, Panel
 from GliomaAILib.review.state import MeasureRow, ReviewState
+
+TURN_MS = 20
+"""Between the steps in which a new result is shown, so that the window draws and answers."""
 
 
 class ResultPanel(Panel):
@@ -35,25 +39,36 @@ class ResultPanel(Panel):
         self._draw_table(state.measures)
         for widget in self._needs_result:
             widget.enabled = state.has_result
+        if self._was_busy and state.work is None:
+            self._read_controls()
         if state.has_result and not self._had_result:
             self._appeared()
-        elif self._was_busy and state.work is None:
-            self._read_controls()  # the last of a result, its diameters, are shown by now
         self._had_result, self._was_busy = state.has_result, state.work is not None
 
     def _appeared(self) -> None:
         """A result is there for the first time: it is shown without being asked for."""
-        self.widget.collapsed = False
-        qt.QTimer.singleShot(0, self._look)
-
-    def _look(self) -> None:
         if self._desk is None:
             return
-        self._desk.views.show_layout()
-        self._desk.views.show_key_image("axial")
-        self._read_controls()
-        # Views that have just been made get their size when the window is drawn.
-        qt.QTimer.singleShot(0, self.given(lambda d: d.views.fit()))
+        views = self._desk.views
+        steps = (
+            lambda: setattr(self.widget, "collapsed", False),
+            views.show_layout,
+            lambda: views.show_key_image("axial"),
+            views.fit,  # views that have just been made got their size when the window was drawn
+            self._read_controls,
+        )
+        self._in_turns(self._desk, steps)
+
+    def _in_turns(self, desk: Desk, steps: Sequence[Callable[[], object]]) -> None:
+        """Does one step after the other for the case on the desk; the window lives between."""
+
+        def go_on() -> None:
+            if self._desk is desk:  # not where another case is shown meanwhile
+                steps[0]()
+                self._in_turns(desk, steps[1:])
+
+        if steps:
+            qt.QTimer.singleShot(TURN_MS, go_on)
 
     def _built_table(self) -> Any:
         table = qt.QTableWidget()
@@ -76,10 +91,10 @@ class ResultPanel(Panel):
         self._rows = rows
         self._table.setRowCount(len(rows))
         for number, measure in enumerate(rows):
-            value = f"{measure.value} {measure.unit}".strip()
+            value = f"{words(measure.value)} {measure.unit}".strip()
             if not measure.current:
                 value += " " + _("(out of date)")
-            before = f"{measure.before} {measure.unit}".strip() if measure.before else ""
+            before = f"{words(measure.before)} {measure.unit}".strip() if measure.before else ""
             for column, content in enumerate((words(measure.name), value, before)):
                 self._table.setItem(number, column, qt.QTableWidgetItem(content))
         self._table.resizeRowsToContents()

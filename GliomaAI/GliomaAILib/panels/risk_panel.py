@@ -1,30 +1,64 @@
 """Diagnosis and prognosis: what the models say, and what no model says yet."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from slicer.i18n import tr as _
 
 from GliomaAILib.panels.build import section, text, words
-from GliomaAILib.panels.charts import BarChart, CurveChart
+from GliomaAILib.panels.charts import BarChart, CurveChart, NomogramChart
 from GliomaAILib.panels.desk import Panel
+from GliomaAILib.review.message import Message
 from GliomaAILib.review.risk import risk_view
 from GliomaAILib.review.state import ReviewState
 
 
 class RiskPanel(Panel):
-    """Bars, curves and their numbers, and plain words where there are none."""
+    """Bars, curves, nomogram and their numbers, and plain words where there are none."""
 
     def __init__(self) -> None:
         self.widget, layout = section(_("Diagnosis and prognosis"), collapsed=True)
         self._words = text(name="riskText")
-        self._bars, self._curves = BarChart(), CurveChart()
-        self._table = text(name="riskTable")
-        for widget in (self._words, self._bars.widget, self._curves.widget, self._table):
-            layout.addWidget(widget)
+        layout.addWidget(self._words)
+        self._bars, self._curves = BarChart("barChart"), CurveChart()
+        self._nomogram, self._moved = NomogramChart(), BarChart("movedChart")
+        self._titles = [
+            self._titled(layout, title, chart)
+            for title, chart in (
+                (_("Probability of each WHO 2021 state, and what follows"), self._bars),
+                (_("Survival over months"), self._curves),
+                (_("Nomogram: the patient's points"), self._nomogram),
+                (_("What moved the risk most"), self._moved),
+            )
+        ]
+        self._table, self._notes = text(name="riskTable"), text(name="riskNotes")
+        self._table.accessibleName = _("Numbers of diagnosis and prognosis")
+        layout.addWidget(self._table)
+        layout.addWidget(self._notes)
 
     def draw(self, state: ReviewState) -> None:
         """Shows a state."""
         view = risk_view(state)
-        self._words.text = "\n".join(words(line) for line in view.lines)
+        self._words.text = _joined(view.lines)
         self._bars.draw(view.bars)
         self._curves.draw(view.curves)
+        self._nomogram.draw(view.nomogram)
+        self._moved.draw(view.moved)
+        shown = (view.bars, view.curves, view.nomogram, view.moved)
+        for title, content in zip(self._titles, shown, strict=True):
+            title.visible = bool(content)
         self._table.text = "\n".join(f"{words(label)}: {value}" for label, value in view.table)
         self._table.visible = bool(view.table)
+        self._notes.text = _joined(view.notes)
+        self._notes.visible = bool(view.notes)
+
+    def _titled(self, layout: Any, title: str, chart: Any) -> Any:
+        heading = text(title)
+        heading.visible = False
+        layout.addWidget(heading)
+        layout.addWidget(chart.widget)
+        return heading
+
+
+def _joined(lines: Sequence[Message]) -> str:
+    return "\n".join(words(line) for line in lines)

@@ -1,7 +1,7 @@
 """Settings of the application, what has to be installed, and about."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,15 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from gliomaai_training.vocabulary import NOTICE
 from GliomaAILib import __version__
-from GliomaAILib.panels.build import button, section, text
+from GliomaAILib.panels.build import button, research_only, section, text, words
 from GliomaAILib.panels.desk import Desk, Panel
 from GliomaAILib.panels.installation import InstallationBox
+from GliomaAILib.review.message import Message
 from GliomaAILib.review.settings import Settings
 from GliomaAILib.review.state import ReviewState
 
 REASSESS_AFTER_S = 2.0
-
-_KEYS = _(
-    "Keys: Alt+R run, Alt+E reassess, Alt+1, Alt+2 and Alt+3 the largest extent in axial, coronal "
-    "and sagittal slices; the editor's keys are those of the Segment Editor."
-)
 
 
 class SettingsPanel(Panel):
@@ -36,11 +31,13 @@ class SettingsPanel(Panel):
         form = qt.QFormLayout()
         layout.addLayout(form)
         self._device = qt.QComboBox()
-        for words, value in ((_("automatic"), "auto"), ("CPU", "cpu"), ("CUDA", "cuda")):
-            self._device.addItem(words, value)
+        for name, value in ((_("automatic"), "auto"), ("CPU", "cpu"), ("CUDA", "cuda")):
+            self._device.addItem(name, value)
         self._device.objectName = "deviceComboBox"
+        self._devices = text(name="devicesText")
         self._engine = text(name="engineText")
         form.addRow(_("Compute on:"), self._device)
+        form.addRow(self._devices)
         form.addRow(self._engine)
         self._model = self._path(ctk.ctkPathLineEdit.Dirs, _("Empty: the pack that is shipped"))
         form.addRow(_("Model pack:"), self._model)
@@ -54,13 +51,13 @@ class SettingsPanel(Panel):
         layout.addWidget(self.installation.widget)
         card = button(
             _("Model card"),
-            _("On what data the segmentation was trained, how well it does, and its limits"),
+            _("On what data the models were trained, how well they do, and their limits"),
             self._card_opened,
         )
         card.objectName = "modelCardButton"
         layout.addWidget(card)
-        layout.addWidget(text(_KEYS, "keysText"))
-        layout.addWidget(text(f"GliomaAI {__version__}. {NOTICE}", "aboutText"))
+        layout.addWidget(text(keys_text(), "keysText"))
+        layout.addWidget(text(f"GliomaAI {__version__}. {research_only()}", "aboutText"))
         self._restore()
         self._device.connect("currentIndexChanged(int)", self._store)
         for line in (self._model, self._scratch):
@@ -77,6 +74,10 @@ class SettingsPanel(Panel):
         self._engine.text = _("Last analysis ran on: {engine}").format(engine=engine)
         self._engine.visible = bool(engine)
 
+    def draw_devices(self, lines: Sequence[Message]) -> None:
+        """Says what is known of the devices."""
+        self._devices.text = "\n".join(words(line) for line in lines)
+
     def settings(self) -> Settings:
         """The settings as they are now."""
         model, scratch = str(self._model.currentPath), str(self._scratch.currentPath)
@@ -89,13 +90,19 @@ class SettingsPanel(Panel):
         )
 
     def _card_opened(self) -> None:
-        """Shows the card of the pack that the next run would use."""
-        from gliomaai_training.inference.model_pack import ModelPackError
-        from GliomaAILib.models import SEGMENTATION_PACK, find_model_pack
+        """Shows the cards of the packs that the next run would use."""
+        from gliomaai_training.inference.model_pack import CARD, ModelPackError
+        from GliomaAILib.models import (
+            OPTIONAL_PACKS,
+            SEGMENTATION_PACK,
+            find_model_pack,
+            has_model_pack,
+        )
 
         try:
-            pack = find_model_pack(SEGMENTATION_PACK, self.settings().model)
-            content = (pack / "docs" / "README.md").read_text("utf-8")
+            packs = [find_model_pack(SEGMENTATION_PACK, self.settings().model)]
+            packs += [find_model_pack(name) for name in OPTIONAL_PACKS if has_model_pack(name)]
+            content = "\n\n---\n\n".join((pack / CARD).read_text("utf-8") for pack in packs)
         except (ModelPackError, OSError) as error:
             content = str(error)
         browser = qt.QTextBrowser()
@@ -132,3 +139,13 @@ class SettingsPanel(Panel):
         by_itself = settings.reassess_after_s is not None
         kept.setValue("GliomaAI/ReassessByItself", "true" if by_itself else "false")
         self._changed()
+
+
+def keys_text() -> str:
+    """Which keys there are."""
+    return str(
+        _(
+            "Keys: Alt+R run, Alt+E reassess, Alt+1, Alt+2 and Alt+3 the largest extent in axial, "
+            "coronal and sagittal slices; the editor's keys are those of the Segment Editor."
+        )
+    )

@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from GliomaAILib.panels.build import NoticeList, button, enable, row, text, words
 from GliomaAILib.panels.desk import Panel
 from GliomaAILib.review.state import ReviewState, Work
+from GliomaAILib.review.words import word
 
 
 class StatusPanel(Panel):
@@ -43,7 +44,7 @@ class StatusPanel(Panel):
 
 def work_text(work: Work) -> str:
     """What is under way, in one line."""
-    line = f"{words(work.title)}: {_(work.stage)}" if work.stage else words(work.title)
+    line = f"{words(work.title)}: {words(word(work.stage))}" if work.stage else words(work.title)
     if work.left_s is None:
         return line
     left_s = max(1, round(work.left_s))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
 
-from GliomaAILib.review.message import Message, verbatim
+from GliomaAILib.review.message import Message, ToldError, translate, verbatim
 from GliomaAILib.scene.port import SceneError
 from GliomaAILib.worker.protocol import (
     Cancelled,
@@ -38,6 +38,8 @@ class InThread:
 
     stage: str
     work: Callable[[], Any]
+    final: bool = False
+    """Whether it, and what follows it at once, is done to the end: Cancel comes too late."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Outcome:
     message: Message | None = None
 
 
-EXPECTED = (JobFailedError, SceneError, OSError, ValueError)
+EXPECTED = (ToldError, JobFailedError, SceneError, OSError, ValueError)
 """What may go wrong without a mistake of ours; the message tells the user what to do."""
 
 
@@ -91,6 +93,7 @@ class Activity:
         """
         self._steps, self._worker = steps, worker
         self._future: Future[Any] | None = None
+        self._final = False
         self._cancelled = False
         self._outcome: Outcome | None = None
         self.stage, self.fraction = "", 0.0
@@ -107,8 +110,15 @@ class Activity:
                 self._handle(event)
         return self._outcome
 
+    @property
+    def cancellable(self) -> bool:
+        """Whether `cancel` would still stop it."""
+        return not self._final
+
     def cancel(self) -> None:
-        """Asks for the end; `poll` tells when it is reached."""
+        """Asks for the end; `poll` tells when it is reached. Where it is too late, it goes on."""
+        if self._final:
+            return
         self._cancelled = True
         if self._future is None:
             self._worker.cancel()
@@ -153,16 +163,20 @@ class Activity:
         try:
             step = resume()
             if isinstance(step, InThread):
-                self.stage, self.fraction = step.stage, 0.0
+                self.stage, self.fraction, self._final = step.stage, 0.0, step.final
                 self._future = _started(step.work)
             else:
+                self._final = False
                 self._worker.submit(step.job)
         except StopIteration:
             self._outcome = Outcome(End.DONE)
         except EXPECTED as error:
-            self._outcome = Outcome(End.FAILED, verbatim(str(error)))
+            told = error.message if isinstance(error, ToldError) else verbatim(str(error))
+            self._outcome = Outcome(End.FAILED, told)
         except BaseException:  # a mistake of ours: the review goes on, and the error is seen
-            self._outcome = Outcome(End.FAILED, Message("Something unforeseen went wrong."))
+            self._outcome = Outcome(
+                End.FAILED, Message(translate("GliomaAI", "Something unforeseen went wrong."))
+            )
             raise
 
     def _stop(self) -> None:

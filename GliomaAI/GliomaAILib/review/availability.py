@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gliomaai_training.vocabulary import SEQUENCES
-from GliomaAILib.review.message import Message
+from GliomaAILib.review.message import Message, translate
 from GliomaAILib.review.state import Command
 from GliomaAILib.scene.port import CaseRecord, LoadedVolume
 
@@ -20,6 +20,8 @@ class Situation:
     volumes: Sequence[LoadedVolume]
     busy: Message | None = None
     """What is under way."""
+    cancellable: bool = True
+    """Whether what is under way can be stopped."""
     missing: Message | None = None
     """What has to be installed before anything can run."""
     corrected: bool = False
@@ -32,24 +34,43 @@ def commands(situation: Situation) -> Mapping[str, Command]:
     record, busy = situation.record, situation.busy
     has_result = bool(record.document)
     waiting = busy or situation.missing
-    no_result = None if has_result else Message("There is no result yet: run the analysis first.")
+    no_result = (
+        None
+        if has_result
+        else Message(translate("GliomaAI", "There is no result yet: run the analysis first."))
+    )
     return {
-        "run": _command(waiting or input_problem(situation), "Segment and assess the tumour."),
-        "cancel": Command(
-            busy is not None,
-            Message("Stop; the scene stays as it was.") if busy else Message("Nothing is running."),
+        "run": _command(
+            waiting or input_problem(situation),
+            translate("GliomaAI", "Segment and assess the tumour."),
         ),
+        "cancel": _cancel(situation),
         "reassess": _command(
             waiting or no_result or _up_to_date(record),
-            "Assess again with the corrected mask; the network does not run again.",
+            translate(
+                "GliomaAI", "Assess again with the corrected mask; the network does not run again."
+            ),
         ),
         "restore": _command(
             busy or no_result or _untouched(situation),
-            "Bring back the mask as the network drew it.",
+            translate("GliomaAI", "Bring back the mask as the network drew it."),
         ),
-        "export": _command(busy or no_result, "Write the results into one folder."),
-        "save_case": _command(waiting or no_result, "Keep images and mask as a case to train on."),
+        "export": _command(
+            busy or no_result, translate("GliomaAI", "Write the results into one folder.")
+        ),
+        "save_case": _command(
+            waiting or no_result,
+            translate("GliomaAI", "Keep images and mask as a case to train on."),
+        ),
     }
+
+
+def _cancel(situation: Situation) -> Command:
+    if situation.busy is None:
+        return Command(False, Message(translate("GliomaAI", "Nothing is running.")))
+    if not situation.cancellable:
+        return Command(False, Message(translate("GliomaAI", "This cannot be stopped any more.")))
+    return Command(True, Message(translate("GliomaAI", "Stop; the scene stays as it was.")))
 
 
 def _command(problem: Message | None, purpose: str) -> Command:
@@ -57,13 +78,15 @@ def _command(problem: Message | None, purpose: str) -> Command:
 
 
 def _up_to_date(record: CaseRecord) -> Message | None:
-    return None if record.out_of_date else Message("Everything is up to date.")
+    return (
+        None if record.out_of_date else Message(translate("GliomaAI", "Everything is up to date."))
+    )
 
 
 def _untouched(situation: Situation) -> Message | None:
     if situation.corrected or situation.edited:
         return None
-    return Message("The mask is the network's own.")
+    return Message(translate("GliomaAI", "The mask is the network's own."))
 
 
 def input_problem(situation: Situation) -> Message | None:
@@ -75,16 +98,29 @@ def input_problem(situation: Situation) -> Message | None:
         if (identity := situation.record.sequences.get(name, "")) in by_id
     }
     if not by_id:
-        return Message("No volume is loaded: open a study folder, or load the images.")
+        return Message(
+            translate("GliomaAI", "No volume is loaded: open a study folder, or load the images.")
+        )
     if not chosen:
-        return Message("No volume is chosen: choose at least one of T1, T1Gd, T2 and FLAIR.")
+        return Message(
+            translate(
+                "GliomaAI", "No volume is chosen: choose at least one of T1, T1Gd, T2 and FLAIR."
+            )
+        )
     for first, volume in chosen.items():
         for second, other in chosen.items():
             if first < second and volume.id == other.id:
                 return Message(
-                    "{first} and {second} are the same volume: choose another for one of them.",
+                    translate(
+                        "GliomaAI",
+                        "{first} and {second} are the same volume: choose another for one of them.",
+                    ),
                     {"first": NAMES[first], "second": NAMES[second]},
                 )
     if len({volume.examination for volume in chosen.values()} - {""}) > 1:
-        return Message("The volumes come from different examinations: choose those of one.")
+        return Message(
+            translate(
+                "GliomaAI", "The volumes come from different examinations: choose those of one."
+            )
+        )
     return None

@@ -9,17 +9,27 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from GliomaAILib.intake.scan import image_format, stem
 from GliomaAILib.raw_volume import RawVolume, read_raw, write_raw
 from GliomaAILib.review.activity import InThread, OnWorker, Step, Steps
+from GliomaAILib.review.availability import NAMES
+from GliomaAILib.review.message import Message, ToldError, translate
 from GliomaAILib.review.recognition import Recognition, recognition
 from GliomaAILib.review.study_files import ENDING, Snapshot, write_study
-from GliomaAILib.scene.port import CaseRecord, CaseScene, Diameter, LoadedVolume, Result, SceneError
+from GliomaAILib.scene.port import (
+    CaseRecord,
+    CaseScene,
+    Diameter,
+    LoadedVolume,
+    Result,
+    Work,
+)
 from GliomaAILib.worker.protocol import (
     Analyze,
     Finished,
@@ -32,9 +42,17 @@ from GliomaAILib.worker.protocol import (
 )
 
 Document = Mapping[str, Any]
+T = TypeVar("T")
 
 WRITING = "handing over"
 READING = "reading results"
+SHOWING = "showing the result"
+"""Stages; see `words`."""
+
+_GONE = translate("GliomaAI", "The volume of {name} is gone: choose another, or load it again.")
+_NOT_ANALYSED = translate(
+    "GliomaAI", "The case does not say how it was analysed: run the analysis again."
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,8 @@ def opening(
             file = folder / f"{number}{ENDING}"
             raw: RawVolume = yield InThread(READING, partial(read_raw, file))
             name = _node_name(str(candidate["name"]))
-            loaded[number] = LoadedVolume(scene.add_volumes({name: raw})[name], name)
+            identity = yield from _in_turns(READING, scene.add_volume(name, raw))
+            loaded[number] = LoadedVolume(identity, name)
         renamed = [{**c, "file": f"{c['number']}{ENDING}"} for c in found["candidates"]]
         seen = recognition({**found, "candidates": renamed}, loaded)
         done(seen)
@@ -135,21 +154,27 @@ def analysis(
         )
         assessed = yield from _assess(job, job)
         labels: RawVolume = yield InThread(READING, partial(read_raw, assessed.files["labels"]))
-        scene.show(Result(record.sequences[str(assessed.document["reference"])], labels))
+        entropy = yield InThread(READING, partial(read_raw, assessed.files["uncertainty"]))
+        reference = record.sequences[str(assessed.document["reference"])]
+        result = Result(reference, labels, entropy, diameters(assessed.document))
+        yield from _in_turns(SHOWING, scene.show(result))
         done(assessed)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    # The result stands. What else belongs to it is shown one after the other, so that the window
-    # stays alive between.
-    uncertainty = yield InThread(READING, partial(read_raw, assessed.files["uncertainty"]))
-    scene.show_uncertainty(uncertainty)
-    yield InThread(READING, _nothing)
-    scene.show_diameters(diameters(assessed.document))
 
 
-def _nothing() -> None:
-    """A step at which the window gets its turn."""
+def _in_turns(stage: str, turns: Generator[Work, Any, T]) -> Generator[Step, Any, T]:
+    """What the scene does in turns, as steps of a chain."""
+    with closing(turns):
+        value = None
+        while True:
+            try:
+                work = turns.send(value)
+            except StopIteration as end:
+                done: T = end.value
+                return done
+            value = yield InThread(stage, work)
 
 
 def reassessment(scene: CaseScene, record: CaseRecord, folder: Path, done: Done) -> Steps:
@@ -197,7 +222,7 @@ def _write_chosen(scene: CaseScene, record: CaseRecord, study: Path) -> Generato
     known = {volume.id: volume for volume in scene.volumes()}
     for name, identity in record.sequences.items():
         if identity not in known:
-            raise SceneError(f"The volume of {name} is gone: choose another, or load it again.")
+            raise ToldError(Message(_GONE, {"name": NAMES[name]}))
         snapshot = Snapshot(known[identity], scene.snapshot(identity))
         yield InThread(WRITING, partial(write_study, study, {name: snapshot}))
 
@@ -208,7 +233,7 @@ def _reassess_job(
     """Hands the masks over, and the images again where they are no longer there."""
     analysed = decode(record.analysis)
     if not isinstance(analysed, Analyze):
-        raise SceneError("The case does not say how it was analysed: run the analysis again.")
+        raise ToldError(Message(_NOT_ANALYSED))
     folder.mkdir(parents=True)
     if not Path(analysed.study).is_dir():
         study = folder / "study"

@@ -9,7 +9,8 @@ from typing import Any
 
 from GliomaAILib.output.cohort_table import append_row, cohort_row
 from GliomaAILib.review.activity import InThread, Steps
-from GliomaAILib.scene.port import CaseScene
+from GliomaAILib.review.message import Message, ToldError, translate
+from GliomaAILib.scene.port import CaseScene, no_work
 
 RESULT_FILES: Mapping[str, str] = {
     "html": "report",
@@ -19,11 +20,25 @@ RESULT_FILES: Mapping[str, str] = {
 }
 """Kind of export: the worker's name of the file."""
 
-SCENE_KINDS = ("seg.nrrd", "stl", "mrb")
-"""Kinds that the scene writes itself."""
+WHOLE_SCENE = "mrb"
+SCENE_KINDS = ("seg.nrrd", "stl", WHOLE_SCENE)
+"""Kinds that the scene writes itself, each in one go."""
+
+STAGES: Mapping[str, str] = {
+    "seg.nrrd": "writing the segmentation",
+    "stl": "writing the surfaces",
+    WHOLE_SCENE: "writing the scene; the window stands still until it is done",
+}
+"""By kind; see `words`."""
 
 TABLE_KIND = "csv"
 TABLE = "cohort.csv"
+
+
+_NO_NAME = translate(
+    "GliomaAI", "'{name}' cannot be the name of a folder: use letters, digits, blanks and hyphens."
+)
+_OCCUPIED = translate("GliomaAI", "{folder} is there already: choose another name.")
 
 
 @dataclass(frozen=True)
@@ -41,12 +56,10 @@ def check_name(name: str) -> None:
     """Refuses what is no name of one folder.
 
     Raises:
-        ValueError: it is empty, hidden, or leads elsewhere.
+        ToldError: it is empty, hidden, or leads elsewhere.
     """
     if not name.strip() or name.startswith(".") or set(name) & set('/\\:*?"<>|') or len(name) > 100:
-        raise ValueError(
-            f"'{name}' cannot be the name of a folder: use letters, digits, blanks and hyphens."
-        )
+        raise ToldError(Message(_NO_NAME, {"name": name}))
 
 
 def export(
@@ -66,15 +79,18 @@ def export(
     check_name(request.name)
     target = request.folder / request.name
     if target.exists():
-        raise ValueError(f"{target} is there already: choose another name.")
+        raise ToldError(Message(_OCCUPIED, {"folder": target}))
     row = cohort_row(request.name, document) if TABLE_KIND in request.kinds else None
     request.folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=request.folder, prefix=".gliomaai-"))
     try:
         chosen = [files[RESULT_FILES[k]] for k in request.kinds if k in RESULT_FILES]
         yield InThread("copying", lambda: [shutil.copy2(f, scratch / f.name) for f in chosen])
-        scene.export(scratch, [k for k in request.kinds if k in SCENE_KINDS])
-        yield InThread("moving in", lambda: _move_in(scratch, target, row))
+        for kind in (k for k in request.kinds if k in SCENE_KINDS):
+            # Said before the window stands still.
+            yield InThread(STAGES[kind], no_work, final=kind == WHOLE_SCENE)
+            scene.export(scratch, [kind])
+        yield InThread("moving in", lambda: _move_in(scratch, target, row), final=True)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

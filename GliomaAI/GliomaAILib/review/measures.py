@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from GliomaAILib.review.message import Message
+from GliomaAILib.review.message import Message, translate
 from GliomaAILib.review.state import MeasureRow
+from GliomaAILib.review.words import word
 
 Document = Mapping[str, Any]
 
 VOLUMES: Mapping[str, str] = {
-    "WT": "Whole tumour (WT)",
-    "TC": "Tumour core (TC)",
-    "ET": "Enhancing tumour (ET)",
-    "NCR": "Necrotic or non-enhancing core (NCR)",
-    "ED": "Oedema (ED)",
+    "WT": translate("GliomaAI", "Whole tumour (WT)"),
+    "TC": translate("GliomaAI", "Tumour core (TC)"),
+    "ET": translate("GliomaAI", "Enhancing tumour (ET)"),
+    "NCR": translate("GliomaAI", "Necrotic or non-enhancing core (NCR)"),
+    "ED": translate("GliomaAI", "Oedema (ED)"),
 }
 
 CHANGED_ML = 0.05
@@ -47,13 +48,16 @@ def _before(name: str, volumes: Mapping[str, float], before: Document) -> str:
     return f"{was:.1f}" if abs(was - volumes[name]) >= CHANGED_ML else ""
 
 
+_NONE = Message(translate("GliomaAI", "none"))
+
+
 def _others(measures: Document, before: Document, current: bool) -> Sequence[MeasureRow]:
     rows = []
     for words, unit, read in _READERS:
         value, was = read(measures), read(before)
         if value or was:
             shown = was if was != value else ""
-            rows.append(MeasureRow(Message(words), value or "none", unit, shown, current))
+            rows.append(MeasureRow(Message(words), value or _NONE, unit, shown, current))
     return rows
 
 
@@ -82,28 +86,34 @@ def _foci(measures: Document) -> str:
     return str(len(measures["foci"]["TC"]) or len(measures["foci"]["WT"]) or "")
 
 
-def _side(measures: Document) -> str:
+def _side(measures: Document) -> Message | str:
     laterality = measures["laterality"]
     if not laterality:
         return ""
-    crosses = ", crosses the midline" if laterality["crosses_midline"] else ""
-    return f"{laterality['side']}{crosses}"
+    side = word(str(laterality["side"]))
+    if not laterality["crosses_midline"]:
+        return side
+    return Message(translate("GliomaAI", "{side}, crosses the midline"), {"side": side})
 
 
-def _lobe(measures: Document) -> str:
-    return str(measures["location"]["lobe"]) if measures["location"] else ""
+def _lobe(measures: Document) -> Message | str:
+    return word(str(measures["location"]["lobe"])) if measures["location"] else ""
 
 
 _READERS: Sequence[tuple[str, str, Any]] = (
-    ("Diameters of the enhancing tumour", "mm", _diameters("ET")),
-    ("Diameters of the core", "mm", _diameters("TC")),
-    ("Diameters of the whole tumour", "mm", _diameters("WT")),
-    ("Product of the diameters (RANO)", "mm²", _rano),
-    ("Enhancing part of the tumour", "%", _proportion("enhancing_proportion")),
-    ("Necrotic part of the tumour", "%", _proportion("necrotic_proportion")),
-    ("Separate foci", "", _foci),
-    ("Side", "", _side),
-    ("Lobe (approximate)", "", _lobe),
+    (translate("GliomaAI", "Diameters of the enhancing tumour"), "mm", _diameters("ET")),
+    (translate("GliomaAI", "Diameters of the core"), "mm", _diameters("TC")),
+    (translate("GliomaAI", "Diameters of the whole tumour"), "mm", _diameters("WT")),
+    (translate("GliomaAI", "Product of the diameters (RANO)"), "mm²", _rano),
+    (
+        translate("GliomaAI", "Enhancing part of the tumour"),
+        "%",
+        _proportion("enhancing_proportion"),
+    ),
+    (translate("GliomaAI", "Necrotic part of the tumour"), "%", _proportion("necrotic_proportion")),
+    (translate("GliomaAI", "Separate foci"), "", _foci),
+    (translate("GliomaAI", "Side"), "", _side),
+    (translate("GliomaAI", "Lobe (approximate)"), "", _lobe),
 )
 
 
@@ -114,10 +124,15 @@ def audit(document: Document) -> tuple[Message, ...]:
         return ()
     lines = [
         Message(
-            "{label}: {added} voxels added, {removed} removed.",
+            translate("GliomaAI", "{label}: {added} voxels added, {removed} removed."),
             {"label": label, "added": added, "removed": correction["removed_voxels"][label]},
         )
         for label, added in correction["added_voxels"].items()
     ]
     overlap = ", ".join(f"{region} {value:.3f}" for region, value in correction["dice"].items())
-    return (*lines, Message("Dice with the network's mask: {overlap}.", {"overlap": overlap}))
+    return (
+        *lines,
+        Message(
+            translate("GliomaAI", "Dice with the network's mask: {overlap}."), {"overlap": overlap}
+        ),
+    )

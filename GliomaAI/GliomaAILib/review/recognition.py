@@ -7,7 +7,7 @@ from typing import Any
 from gliomaai_training.findings import Severity
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib.intake.facts import ClinicalFacts
-from GliomaAILib.review.message import Message, verbatim
+from GliomaAILib.review.message import Message, translate, verbatim
 from GliomaAILib.review.state import Notice, SequenceChoice
 from GliomaAILib.scene.port import CaseRecord, LoadedVolume
 
@@ -48,12 +48,16 @@ def recognition(found: Mapping[str, Any], names: Mapping[str, LoadedVolume]) -> 
     return Recognition(taken, choices, tuple(notices), facts)
 
 
-_CHOOSE = Message("Choose the volume of each sequence above.")
+_CHOOSE = Message(translate("GliomaAI", "Choose the volume of each sequence above."))
 
 ACTIONS: Mapping[str, Message] = {
-    "intake.missing_sequence": Message("Load it, or choose its volume above."),
-    "intake.contradiction": Message("Look at the image; choose another volume if it is wrong."),
-    "intake.duplicate": Message("Choose another volume for one of them."),
+    "intake.missing_sequence": Message(
+        translate("GliomaAI", "Load it, or choose its volume above.")
+    ),
+    "intake.contradiction": Message(
+        translate("GliomaAI", "Look at the image; choose another volume if it is wrong.")
+    ),
+    "intake.duplicate": Message(translate("GliomaAI", "Choose another volume for one of them.")),
 }
 """What to do in a window where the command line would name an option."""
 
@@ -100,7 +104,7 @@ MOST_VOLUMES = 24
 
 _TOO_MANY = Notice(
     Severity.WARNING,
-    Message("The scene holds too many volumes to look at all of them."),
+    Message(translate("GliomaAI", "The scene holds too many volumes to look at all of them.")),
     _CHOOSE,
 )
 
@@ -126,6 +130,13 @@ def candidates(
         return (volumes, None) if len(volumes) <= MOST_VOLUMES else ((), _TOO_MANY)
     return (), Notice(
         Severity.WARNING,
-        Message("The scene holds volumes of {n} examinations.", {"n": len(marks)}),
-        Message("Choose the volume of one sequence; the others follow from its examination."),
+        Message(
+            translate("GliomaAI", "The scene holds volumes of {n} examinations."), {"n": len(marks)}
+        ),
+        Message(
+            translate(
+                "GliomaAI",
+                "Choose the volume of one sequence; the others follow from its examination.",
+            )
+        ),
     )

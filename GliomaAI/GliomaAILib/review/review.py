@@ -17,7 +17,7 @@ from GliomaAILib.review.activity import Activity, End, Outcome, Steps, WorkerPor
 from GliomaAILib.review.availability import Situation, commands
 from GliomaAILib.review.export import ExportRequest, export
 from GliomaAILib.review.measures import audit, measure_rows
-from GliomaAILib.review.message import Message
+from GliomaAILib.review.message import Message, translate
 from GliomaAILib.review.recognition import Recognition, candidates, filled, notice
 from GliomaAILib.review.running import ANALYSIS_PACE, Pace, Running
 from GliomaAILib.review.settings import Settings
@@ -132,12 +132,12 @@ class Review:
     def open_study(self, study: Path) -> None:
         """Loads a study folder, or one file, and recognises its sequences."""
         steps = chains.opening(self._scene, study, self._scratch(), self._opened)
-        self._start(Message("Opening the study"), steps)
+        self._start(Message(translate("GliomaAI", "Opening the study")), steps)
 
     def open_sample(self, seed: int = 1) -> None:
         """Makes a synthetic patient and loads it."""
         steps = chains.sample(self._scene, seed, self._scratch(), self._opened)
-        self._start(Message("Making a synthetic patient"), steps)
+        self._start(Message(translate("GliomaAI", "Making a synthetic patient")), steps)
 
     def run(self) -> None:
         """Segments and assesses; an earlier result of the case is replaced."""
@@ -145,12 +145,14 @@ class Review:
             steps = chains.analysis(
                 self._scene, self._record, self.settings.options, self._scratch(), self._analysed
             )
-            self._start(Message("Analysing"), steps, ANALYSIS_PACE)
+            self._start(Message(translate("GliomaAI", "Analysing")), steps, ANALYSIS_PACE)
 
     def reassess(self) -> None:
         """Assesses the corrected mask."""
         if self._state.commands["reassess"].enabled:
-            self._start(Message("Assessing the corrected mask"), self._reassessment())
+            self._start(
+                Message(translate("GliomaAI", "Assessing the corrected mask")), self._reassessment()
+            )
 
     def cancel(self) -> None:
         """Stops what is under way."""
@@ -173,15 +175,25 @@ class Review:
     def export(self, request: ExportRequest) -> None:
         """Writes the results; what is out of date is assessed first."""
         if self._state.commands["export"].enabled:
-            done = Message("Exported to {folder}.", {"folder": request.folder / request.name})
-            self._start(Message("Exporting"), self._export(request), finished=done)
+            done = Message(
+                translate("GliomaAI", "Exported to {folder}."),
+                {"folder": request.folder / request.name},
+            )
+            self._start(
+                Message(translate("GliomaAI", "Exporting")), self._export(request), finished=done
+            )
 
     def save_training_case(self, cohort: Path, case: str) -> None:
         """Keeps images and mask as a case of a training cohort."""
         if self._state.commands["save_case"].enabled:
             steps = chains.training_case(self._scene, self._record, self._scratch(), cohort, case)
-            done = Message("{case} is kept in {folder}.", {"case": case, "folder": cohort})
-            self._start(Message("Saving the training case"), steps, finished=done)
+            done = Message(
+                translate("GliomaAI", "{case} is kept in {folder}."),
+                {"case": case, "folder": cohort},
+            )
+            self._start(
+                Message(translate("GliomaAI", "Saving the training case")), steps, finished=done
+            )
 
     def poll(self) -> None:
         """Goes on with what is under way and with what is due."""
@@ -216,7 +228,9 @@ class Review:
     def _ended(self, running: Running, outcome: Outcome) -> None:
         self._running = None
         if outcome.end is End.CANCELLED:
-            self._outcome = Notice(Severity.INFO, Message("Stopped; nothing was changed."))
+            self._outcome = Notice(
+                Severity.INFO, Message(translate("GliomaAI", "Stopped; nothing was changed."))
+            )
         elif outcome.message is not None:
             self._outcome = Notice(Severity.BLOCKING, outcome.message)
         elif running.finished is not None:
@@ -241,7 +255,7 @@ class Review:
         volumes, self._question = candidates(self._volumes, self._record)
         if volumes and self._running is None and self.missing is None:
             steps = chains.inspection(self._scene, volumes, self._scratch(), self._recognised)
-            self._start(Message("Looking at the volumes"), steps)
+            self._start(Message(translate("GliomaAI", "Looking at the volumes")), steps)
 
     # What came of them.
 
@@ -260,7 +274,7 @@ class Review:
         self._record = chains.kept(self._record, assessed, is_network=True)
         self._scene.keep(self._record)
         self._edits = 0
-        self._count()
+        self._now_ml = {}  # the document has them
 
     def _reassessed(self, assessed: chains.Assessed, edits: int) -> None:
         self._files = assessed.files
@@ -283,8 +297,8 @@ class Review:
             self._now_ml = {}
             self._outcome = Notice(
                 Severity.WARNING,
-                Message("The segmentation was deleted."),
-                Message("Run the analysis again, or undo the deletion."),
+                Message(translate("GliomaAI", "The segmentation was deleted.")),
+                Message(translate("GliomaAI", "Run the analysis again, or undo the deletion.")),
             )
         self._after(change)
 
@@ -364,6 +378,7 @@ class Review:
             self._record,
             self._volumes,
             busy=None if running is None else running.title,
+            cancellable=running is None or running.activity.cancellable,
             missing=self.missing,
             corrected=bool(document and document["correction"]),
             edited=self._edits > 0,

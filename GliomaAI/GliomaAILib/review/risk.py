@@ -1,22 +1,33 @@
 """What there is to show of diagnosis and prognosis.
 
-An assessment may hold `diagnosis` and `prognosis`; where it does not, no installed pack predicts
-them, and that is said. No number is made up.
+An assessment may hold `diagnosis` and `prognosis`; where it does not, the reason is said. No number
+is made up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from GliomaAILib.review.message import Message, verbatim
+from gliomaai_training.diagnosis.states import STATE_NAMES
+from GliomaAILib.assessment.estimates import (
+    HORIZONS_MONTHS,
+    INPUT_NAMES,
+    MARGINAL_NAMES,
+    ROLE_NAMES,
+)
+from GliomaAILib.review.message import Message, translate, verbatim
 from GliomaAILib.review.state import ReviewState
+from GliomaAILib.review.words import word
 
-HORIZONS_MONTHS = (12, 24, 60)
+Part = Mapping[str, Any]
+
+DASH = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One probability."""
+    """One probability, or another share."""
 
     label: Message
     fraction: float
@@ -36,6 +47,33 @@ class Curve:
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     """Of the interval; empty where there is none."""
+    is_reference: bool = False
+    """Of a group of patients, for comparison."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One scale of the nomogram with the patient on it."""
+
+    label: Message
+    value: str
+    """The patient's."""
+    points: float
+    ticks: tuple[tuple[str, float], ...]
+    """Named values with their points."""
+
+
+@dataclass(frozen=True)
+class NomogramView:
+    """The scales of a nomogram and their sum."""
+
+    axes: tuple[Axis, ...]
+    total: float
+    least: float
+    most: float
+
+
+Line = tuple[Message, str]
 
 
 @dataclass(frozen=True)
@@ -45,91 +83,232 @@ class RiskView:
     lines: tuple[Message, ...]
     bars: tuple[Bar, ...] = ()
     curves: tuple[Curve, ...] = ()
-    table: tuple[tuple[Message, str], ...] = ()
+    nomogram: NomogramView | None = None
+    moved: tuple[Bar, ...] = ()
+    """What moved the risk, the most first."""
+    table: tuple[Line, ...] = ()
     """Numbers in words, for who cannot see the charts."""
+    notes: tuple[Message, ...] = ()
+    """Which models spoke, which could not, and what has to be said with them."""
 
 
 def risk_view(state: ReviewState) -> RiskView:
     """What exists is shown, and what does not is said."""
     if not state.has_result:
-        return RiskView((Message("Run the analysis first."),))
-    diagnosis = _part(state, "diagnosis")
-    prognosis = _part(state, "prognosis")
-    lines = [*_known(state), *_diagnosis_lines(diagnosis)]
-    missing = [
-        words
-        for part, words in ((diagnosis, _NO_DIAGNOSIS), (prognosis, _NO_PROGNOSIS))
-        if not part
-    ]
+        return RiskView((Message(translate("GliomaAI", "Run the analysis first.")),))
+    diagnosis = _part(state.document, "diagnosis")
+    prognosis = _part(state.document, "prognosis")
+    reasons = _part(state.document, "not_estimated")
+    lines = [*_known(state), *_diagnosis_lines(diagnosis), *_prognosis_lines(prognosis)]
+    for part, name in ((diagnosis, "diagnosis"), (prognosis, "prognosis")):
+        if not part:
+            lines.append(_absent(name, reasons))
     if state.out_of_date and (diagnosis or prognosis):
-        lines.insert(0, Message("Out of date: press Reassess."))
-    return RiskView((*lines, *missing), _bars(diagnosis), _curves(prognosis), _table(prognosis))
+        lines.insert(0, Message(translate("GliomaAI", "Out of date: press Reassess.")))
+    richest: Part = prognosis["estimates"][-1] if prognosis else {}
+    nomogram = _nomogram(richest.get("nomogram") or {})
+    moved = _moved(richest)
+    return RiskView(
+        tuple(lines),
+        _bars(diagnosis),
+        tuple(_curves(prognosis)),
+        nomogram,
+        moved,
+        (*_numbers(prognosis), *_points(nomogram), *_shares(moved)),
+        tuple({str(note): note for note in _notes(diagnosis, prognosis)}.values()),
+    )
 
 
-_NO_DIAGNOSIS = Message(
-    "Diagnosis: no installed model predicts the molecular type yet. It appears here when a pack "
-    "with such a model is installed."
-)
-_NO_PROGNOSIS = Message(
-    "Prognosis: no installed model estimates survival yet. It appears here when a pack with such "
-    "a model is installed."
-)
+_NOT_INSTALLED: Mapping[str, Message] = {
+    "diagnosis": Message(
+        translate(
+            "GliomaAI",
+            "Diagnosis: no installed model predicts the molecular type yet. It appears here when "
+            "a pack with such a model is installed.",
+        )
+    ),
+    "prognosis": Message(
+        translate(
+            "GliomaAI",
+            "Prognosis: no installed model estimates survival yet. It appears here when a pack "
+            "with such a model is installed.",
+        )
+    ),
+}
 
 
-def _part(state: ReviewState, name: str) -> Mapping[str, Any]:
-    part = state.document.get(name)
+def _absent(name: str, reasons: Part) -> Message:
+    if name not in reasons:
+        return _NOT_INSTALLED[name]
+    texts = {
+        "diagnosis": translate("GliomaAI", "No diagnosis: {why}"),
+        "prognosis": translate("GliomaAI", "No prognosis: {why}"),
+    }
+    return Message(texts[name], {"why": reasons[name]})
+
+
+def _part(document: Mapping[str, object], name: str) -> Part:
+    part = document.get(name)
     return part if isinstance(part, Mapping) else {}
 
 
-def _known(state: ReviewState) -> list[Message]:
+def _known(state: ReviewState) -> Iterator[Message]:
     """What tissue told, as the user entered it."""
     facts = state.facts
     told = (
-        ("Known from tissue: IDH {value}.", facts.idh),
-        ("Known from tissue: 1p/19q {value}.", facts.codeletion_1p19q),
-        ("Known from tissue: WHO grade {value}.", facts.grade),
+        (translate("GliomaAI", "Known from tissue: IDH {value}."), facts.idh),
+        (translate("GliomaAI", "Known from tissue: 1p/19q {value}."), facts.codeletion_1p19q),
+        (translate("GliomaAI", "Known from tissue: WHO grade {value}."), facts.grade),
     )
-    return [Message(text, {"value": value}) for text, value in told if value is not None]
+    yield from (
+        Message(text, {"value": word(str(value))}) for text, value in told if value is not None
+    )
 
 
-def _diagnosis_lines(diagnosis: Mapping[str, Any]) -> list[Message]:
+def _diagnosis_lines(diagnosis: Part) -> Iterator[Message]:
     if diagnosis.get("indeterminate"):
-        return [Message("Indeterminate: the evidence in the images is too weak to tell.")]
-    return []
-
-
-def _bars(diagnosis: Mapping[str, Any]) -> tuple[Bar, ...]:
-    groups: Sequence[Mapping[str, float]] = (
-        diagnosis.get("states", {}),
-        diagnosis.get("marginals", {}),
-    )
-    return tuple(
-        Bar(verbatim(name), float(value), f"{100 * value:.0f} %")
-        for group in groups
-        for name, value in group.items()
-    )
-
-
-def _curves(prognosis: Mapping[str, Any]) -> tuple[Curve, ...]:
-    return tuple(
-        Curve(
-            verbatim(curve["name"]),
-            tuple(curve["months"]),
-            tuple(curve["survival"]),
-            tuple(curve.get("low", ())),
-            tuple(curve.get("high", ())),
+        yield Message(
+            translate("GliomaAI", "Indeterminate: the evidence is too weak to name a state.")
         )
-        for curve in prognosis.get("curves", ())
+        yield from map(verbatim, diagnosis["reasons"])
+    if diagnosis.get("basis") == "tissue":
+        yield Message(
+            translate("GliomaAI", "The diagnosis is as tissue tells; nothing was estimated.")
+        )
+
+
+def _prognosis_lines(prognosis: Part) -> Iterator[Message]:
+    if prognosis:
+        text = translate("GliomaAI", "Survival is estimated with what is known {role}.")
+        yield Message(text, {"role": word(ROLE_NAMES[prognosis["role"]])})
+
+
+def _bars(diagnosis: Part) -> tuple[Bar, ...]:
+    groups: Sequence[tuple[str, Mapping[str, str]]] = (
+        ("states", STATE_NAMES),
+        ("marginals", MARGINAL_NAMES),
+    )
+    return tuple(
+        Bar(word(names[name]), float(chance), f"{100 * chance:.0f} %")
+        for group, names in groups
+        for name, chance in diagnosis.get(group, {}).items()
     )
 
 
-def _table(prognosis: Mapping[str, Any]) -> tuple[tuple[Message, str], ...]:
-    rows = []
-    for name, at in prognosis.get("survival_at_months", {}).items():
+def _curves(prognosis: Part) -> Iterator[Curve]:
+    """The patient's, the richest first, then those of the groups."""
+    for one in reversed(prognosis.get("estimates", ())):
+        yield Curve(
+            word(INPUT_NAMES[one["model"]["inputs"]]),
+            tuple(one["months"]),
+            tuple(one["survival"]),
+            tuple(one["low"]),
+            tuple(one["high"]),
+        )
+    for group in prognosis.get("groups", ()):
+        name = word(group["name"])
+        label = Message("{name}, n = {n}", {"name": name, "n": group["patients"]})
+        yield Curve(label, tuple(group["months"]), tuple(group["survival"]), is_reference=True)
+
+
+def _nomogram(nomogram: Part) -> NomogramView | None:
+    if not nomogram:
+        return None
+    axes = tuple(
+        Axis(
+            verbatim(axis["label"]),
+            axis["value"],
+            axis["points"],
+            tuple((word, points) for word, points in axis["ticks"]),
+        )
+        for axis in nomogram["axes"]
+    )
+    return NomogramView(axes, nomogram["total"], nomogram["least"], nomogram["most"])
+
+
+def _moved(estimate: Part) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(
+            verbatim(f"{one['label']}: {one['value']}"),
+            float(one["share"]),
+            f"{TIMES} {one['hazard_ratio']:.2f}",
+        )
+        for one in estimate.get("moved", ())
+    )
+
+
+def _numbers(prognosis: Part) -> Iterator[Line]:
+    for one in prognosis.get("estimates", ()):
+        name = word(INPUT_NAMES[one["model"]["inputs"]])
+        text = translate("GliomaAI", "{name}, alive at {months} months")
         for months in HORIZONS_MONTHS:
-            if (value := at.get(str(months))) is not None:
-                label = Message(
-                    "{name}, alive at {months} months", {"name": name, "months": months}
-                )
-                rows.append((label, f"{100 * value:.0f} %"))
-    return tuple(rows)
+            at = one["at_months"][str(months)]
+            label = Message(text, {"name": name, "months": months})
+            if at is None:
+                yield label, DASH
+                continue
+            numbers = tuple(round(100 * at[key]) for key in ("survival", "low", "high"))
+            yield label, f"{numbers[0]} % ({numbers[1]}{DASH}{numbers[2]})"
+
+
+def _points(nomogram: NomogramView | None) -> Iterator[Line]:
+    if nomogram is None:
+        return
+    for axis in nomogram.axes:
+        values = {"label": axis.label, "value": axis.value}
+        text = translate("GliomaAI", "Nomogram points, {label} {value}")
+        yield Message(text, values), str(round(axis.points))
+    scale = {"least": round(nomogram.least), "most": round(nomogram.most)}
+    text = translate("GliomaAI", "Nomogram points in all, of {least} to {most}")
+    yield Message(text, scale), str(round(nomogram.total))
+
+
+def _shares(moved: Sequence[Bar]) -> Iterator[Line]:
+    for bar in moved:
+        label = Message(translate("GliomaAI", "Hazard ratio, {label}"), {"label": bar.label})
+        yield label, f"{bar.value} ({100 * bar.fraction:.0f} %)"
+
+
+def _notes(diagnosis: Part, prognosis: Part) -> Iterator[Message]:
+    for part in (diagnosis, *prognosis.get("estimates", ())):
+        if model := part.get("model"):
+            yield from _model_notes(model)
+        yield from map(_unused, part.get("richer", ()))
+        if group := part.get("group"):
+            text = translate("GliomaAI", "The patient's group by “{model}”: {group}.")
+            yield Message(text, {"model": part["model"]["name"], "group": word(group)})
+        for beyond in part.get("extrapolated", ()):
+            text = translate("GliomaAI", "Beyond the model's patients: {what}.")
+            yield Message(text, {"what": beyond})
+    yield from map(_unused, prognosis.get("unavailable", ()))
+    yield from map(verbatim, diagnosis.get("limits", ()))
+    if prognosis:
+        yield Message(
+            translate(
+                "GliomaAI",
+                "Intervals of 95 % tell how well the model is known; patients differ more. Hazard "
+                "ratios are against the model's reference: above 1 is worse.",
+            )
+        )
+
+
+def _unused(unused: Part) -> Message:
+    return Message(translate("GliomaAI", "“{model}” was not used: {why}."), unused)
+
+
+def _model_notes(model: Part) -> Iterator[Message]:
+    values = {**model, "inputs": word(INPUT_NAMES[model["inputs"]])}
+    yield Message(
+        translate(
+            "GliomaAI",
+            "“{name}” ({inputs}), pack {pack} {pack_version}, fitted on {cohort}, n = {patients}.",
+        )
+        if model["events"] is None
+        else translate(
+            "GliomaAI",
+            "“{name}” ({inputs}), pack {pack} {pack_version}, fitted on {cohort}, n = {patients}, "
+            "{events} events.",
+        ),
+        values,
+    )
+    yield from map(verbatim, model["history"])

@@ -59,9 +59,10 @@ class MeasureRow:
     """One line of the table of measures."""
 
     name: Message
-    value: str
+    value: Message | str
+    """A number as it is written, or words."""
     unit: str
-    before: str = ""
+    before: Message | str = ""
     """What it was with the network's own mask; empty where that is the same, or shown already."""
     current: bool = True
     """False where the mask has changed since it was computed."""

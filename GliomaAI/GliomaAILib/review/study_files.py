@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from GliomaAILib.raw_volume import RawVolume, write_raw
+from GliomaAILib.review.message import Message, ToldError, translate
 from GliomaAILib.scene.port import LoadedVolume
 
 ENDING = ".nrrd"
+
+_NOT_HANDED_OVER = translate(
+    "GliomaAI",
+    "The study could not be handed to the analysis: {reason}. Make room on the disk of the "
+    "temporary folder, or choose another in the settings.",
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ def write_study(folder: Path, snapshots: Mapping[str, Snapshot]) -> None:
     A study that cannot be written complete is taken away again.
 
     Raises:
-        OSError: the disk is full or not writable.
+        ToldError: the disk is full or not writable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -38,7 +45,4 @@ def write_study(folder: Path, snapshots: Mapping[str, Snapshot]) -> None:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         reason = error.strerror or str(error)
-        raise OSError(
-            f"The study could not be handed to the analysis: {reason}. "
-            "Make room on the disk of the temporary folder, or choose another in the settings."
-        ) from error
+        raise ToldError(Message(_NOT_HANDED_OVER, {"reason": reason})) from error

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import vtk
 from numpy.typing import NDArray
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_numpy
 
 from GliomaAILib.scene.port import SceneError
 
@@ -93,9 +93,14 @@ def fill_image(image: Any, array: NDArray[Any]) -> None:
     image.GetPointData().SetScalars(scalars)
 
 
-def image_of(array: NDArray[Any]) -> Any:
-    """A vtkImageData with a copy of an array."""
+def empty_image(array: NDArray[Any]) -> Any:
+    """A vtkImageData that an array fits into; what is in it is left open, which takes no time."""
     image = vtk.vtkImageData()
     image.SetDimensions(*reversed(array.shape))
-    fill_image(image, array)
+    image.AllocateScalars(get_vtk_array_type(_plain_type(array)), 1)
     return image
+
+
+def copy_voxels(array: NDArray[Any], image: Any) -> None:
+    """Copies an array into an image; long, but without the interpreter's lock."""
+    np.copyto(voxels(image), array, casting="same_kind")

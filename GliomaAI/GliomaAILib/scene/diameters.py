@@ -31,7 +31,7 @@ def update_lines(
         remove_shown(line)
     kept = list(lines[: len(diameters)])
     while len(kept) < len(diameters):
-        kept.append(_new_line(scene))
+        kept.append(new_line(scene))
     for number, (line, diameter) in enumerate(zip(kept, diameters, strict=True)):
         _draw(line, diameter, COLOURS[number % len(COLOURS)])
     return tuple(kept)
@@ -59,8 +59,9 @@ def _draw(line: Any, diameter: Diameter, colour: tuple[float, float, float]) -> 
     line.EndModify(modifying)
 
 
-def _new_line(scene: Any) -> Any:
-    """A line whose label is at an end: Slicer puts its own at the middle, where lines cross."""
+def new_line(scene: Any) -> Any:
+    """A line without points yet, whose label will be at an end: Slicer puts its own at the middle,
+    where lines cross."""
     line = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode")
     line.CreateDefaultDisplayNodes()  # where Slicer has not made one already
     display = line.GetDisplayNode()

@@ -28,17 +28,21 @@ def key_point(labels: PlacedLabels, plane: str, region: str = "WT") -> Point | N
     """
     if plane not in PLANE_AXES:
         raise ValueError(f"{plane!r} is none of {', '.join(PLANE_AXES)}")
-    found = np.argwhere(np.isin(labels.array, _values(region)))
-    if not len(found):
+    belongs = np.zeros(256, bool)
+    belongs[_values(region)] = True
+    ijk = np.nonzero(belongs[labels.array])[::-1]
+    if not ijk[0].size:
         return None
-    kji = found + [part.start for part in labels.box]
-    points = kji[:, ::-1] @ labels.ijk_to_ras[:3, :3].T + labels.ijk_to_ras[:3, 3]
-    axis = PLANE_AXES[plane]
-    across = points[:, axis]
+    # A window waits for this: only the coordinate across the plane is computed for every voxel.
+    matrix = labels.ijk_to_ras
+    row = matrix[PLANE_AXES[plane], :3]
+    across = sum(step * index for step, index in zip(row, ijk, strict=True))
     # On an oblique grid, cuts are as thick as voxels reach across the plane.
-    thickness_mm = np.abs(labels.ijk_to_ras[axis, :3]).max()
-    cut = np.rint((across - across.min()) / thickness_mm).astype(int)
-    right, anterior, superior = points[cut == np.bincount(cut).argmax()].mean(axis=0)
+    cut = np.rint((across - across.min()) / np.abs(row).max()).astype(int)
+    chosen = cut == np.bincount(cut).argmax()
+    starts = [part.start for part in labels.box[::-1]]
+    middle = [index[chosen].mean() + start for index, start in zip(ijk, starts, strict=True)]
+    right, anterior, superior = matrix[:3, :3] @ middle + matrix[:3, 3]
     return float(right), float(anterior), float(superior)
 
 

@@ -182,8 +182,19 @@ def _union(boxes: list[Box]) -> Box:
     return k, j, i
 
 
-def cropped_label_map(labels: NDArray[Any], matrix: NDArray[np.float64]) -> Any:
-    """A label map of the part that holds a label: editing and drawing cost by its size."""
+@dataclass(frozen=True, eq=False)
+class LabelPart:
+    """The part of a grid that holds a label: editing and drawing cost by its size."""
+
+    box: Box
+    """Where in the grid, as (k, j, i)."""
+    array: NDArray[np.uint8]
+    shape: tuple[int, ...]
+    """Of the grid, as (k, j, i)."""
+
+
+def part_of(labels: NDArray[Any]) -> LabelPart:
+    """Crops labels; nothing of the scene is touched."""
     box: list[slice] = []
     part = labels
     for axis in range(3):
@@ -192,7 +203,8 @@ def cropped_label_map(labels: NDArray[Any], matrix: NDArray[np.float64]) -> Any:
         kept = slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
         box.append(kept)
         part = part[(slice(None),) * axis + (kept,)]
-    return label_map(part, (box[0], box[1], box[2]), matrix)
+    array = np.array(part, np.uint8, order="C")
+    return LabelPart((box[0], box[1], box[2]), array, labels.shape)
 
 
 def label_map(array: NDArray[Any], box: Box, matrix: NDArray[np.float64]) -> Any:
@@ -201,7 +213,7 @@ def label_map(array: NDArray[Any], box: Box, matrix: NDArray[np.float64]) -> Any
     image.SetImageToWorldMatrix(matrix_of(matrix))
     image.SetExtent(*[value for part in reversed(box) for value in (part.start, part.stop - 1)])
     if array.size:
-        fill_image(image, array.astype(np.uint8))
+        fill_image(image, array)
     else:
         image.SetExtent(0, -1, 0, -1, 0, -1)
         image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)

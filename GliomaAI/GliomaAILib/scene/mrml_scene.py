@@ -1,7 +1,7 @@
 """A case in Slicer's scene: what `port.CaseScene` asks, answered by MRML nodes."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,14 @@ from GliomaAILib.scene.case_node import (
     NETWORK_SEGMENTATION,
     REFERENCE,
     SEGMENTATION,
-    UNCERTAINTY,
     read_record,
     refer,
     referenced,
-    remove_shown,
     write_record,
 )
 from GliomaAILib.scene.diameters import update_lines
 from GliomaAILib.scene.export import write_scene, write_segmentation, write_surfaces
 from GliomaAILib.scene.label_maps import placed_labels
-from GliomaAILib.scene.overlay import add_overlay, set_overlay
 from GliomaAILib.scene.port import (
     CaseRecord,
     Diameter,
@@ -30,20 +27,20 @@ from GliomaAILib.scene.port import (
     Result,
     SceneChange,
     SceneError,
+    Work,
+    no_work,
 )
 from GliomaAILib.scene.segmentation import (
     SaveState,
-    add_segmentation,
     copy_labels,
     other_segments,
-    require_same_voxels,
-    set_labels,
 )
+from GliomaAILib.scene.showing import Showing
 from GliomaAILib.scene.volumes import (
     HeaderCache,
     add_volume,
+    copied,
     loaded_volumes,
-    place_beside,
     snapshot,
     volume_node,
 )
@@ -102,10 +99,11 @@ class MRMLCaseScene:
         """See `port.CaseScene`."""
         return snapshot(volume_node(self._scene, volume))
 
-    def add_volumes(self, volumes: Mapping[str, RawVolume]) -> Mapping[str, str]:
+    def add_volume(self, name: str, volume: RawVolume) -> Generator[Work, Any, str]:
         """See `port.CaseScene`."""
+        copy = yield copied(volume)
         with self._unheard():
-            return {name: add_volume(self._scene, name, v).GetID() for name, v in volumes.items()}
+            return str(add_volume(self._scene, name, copy).GetID())
 
     def record(self) -> CaseRecord:
         """See `port.CaseScene`."""
@@ -116,31 +114,22 @@ class MRMLCaseScene:
         with self._unheard():
             write_record(self.node, record)
 
-    def show(self, result: Result) -> None:
+    def show(self, result: Result) -> Generator[Work, Any, None]:
         """See `port.CaseScene`."""
-        case = self._present()
-        reference = volume_node(self._scene, result.reference)
-        require_same_voxels(result.labels.array, reference)
-        with self._unheard():
-            refer(case, REFERENCE, [reference])
-            for role, words, hidden in (
-                (SEGMENTATION, "tumour", False),
-                (NETWORK_SEGMENTATION, "network's tumour", True),
-            ):
-                node = self._one(role)
-                if node is None:
-                    node = add_segmentation(self._scene, f"{self.name}: {words}", hidden)
-                    refer(case, role, [node])
-                set_labels(node, result.labels.array, reference)
-            place_beside(self._one(SEGMENTATION), reference)
-            self._show_uncertainty(result.uncertainty, reference)
-            self._show_diameters(result.diameters)
-
-    def show_uncertainty(self, uncertainty: RawVolume | None) -> None:
-        """See `port.CaseScene`."""
-        reference = self._required(REFERENCE)
-        with self._unheard():
-            self._show_uncertainty(uncertainty, reference)
+        showing = Showing(self._present(), result)
+        part = yield showing.arrays
+        try:
+            for make in showing.missing():
+                with self._unheard():
+                    make()
+                yield no_work
+            with self._unheard():
+                self._present()
+                showing.appear(part)
+        except BaseException:  # also where somebody closes this before the end
+            with self._unheard():
+                showing.withdraw()
+            raise
 
     def show_diameters(self, diameters: Sequence[Diameter]) -> None:
         """See `port.CaseScene`."""
@@ -224,17 +213,6 @@ class MRMLCaseScene:
         if node is None:
             raise SceneError("There is no segmentation: run the analysis first.")
         return node
-
-    def _show_uncertainty(self, uncertainty: RawVolume | None, reference: Any) -> None:
-        node = self._one(UNCERTAINTY)
-        if uncertainty is None:
-            if node is not None:
-                remove_shown(node)
-            return
-        if node is None:
-            node = add_overlay(self._scene, f"{self.name}: uncertainty")
-            refer(self.node, UNCERTAINTY, [node])
-        set_overlay(node, uncertainty, reference)
 
     def _show_diameters(self, diameters: Sequence[Diameter]) -> None:
         lines = update_lines(self._scene, referenced(self.node, DIAMETER), diameters)

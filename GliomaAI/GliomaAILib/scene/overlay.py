@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import slicer
+from numpy.typing import NDArray
 
-from GliomaAILib.raw_volume import RawVolume
 from GliomaAILib.scene.arrays import to_world
 from GliomaAILib.scene.case_node import nodes_of
-from GliomaAILib.scene.volumes import OVERLAY, set_voxels
+from GliomaAILib.scene.volumes import OVERLAY, set_image
 
 COLOURS = "vtkMRMLColorTableNodeIron"
 """Red to yellow; every scene has it."""
@@ -27,21 +27,8 @@ def add_overlay(scene: Any, name: str) -> Any:
     node.SetName(scene.GenerateUniqueName(name))
     node.SetAttribute(OVERLAY, "uncertainty")
     node.SetHideFromEditors(True)
-    return scene.AddNode(node)
-
-
-def set_overlay(node: Any, uncertainty: RawVolume, reference: Any) -> None:
-    """Replaces what an overlay shows; it moves with the reference volume.
-
-    Args:
-        node: the overlay.
-        uncertainty: UInt8, hundredths of a bit.
-        reference: the volume node that the result lies on.
-    """
-    local = np.linalg.inv(to_world(reference)) @ uncertainty.ijk_to_ras
-    node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
-    set_voxels(node, RawVolume(uncertainty.array, local))
-    node.CreateDefaultDisplayNodes()
+    scene.AddNode(node)
+    node.CreateDefaultDisplayNodes()  # before there are voxels: Slicer would look at all of them
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(COLOURS)
     display.SetAutoWindowLevel(False)
@@ -49,6 +36,20 @@ def set_overlay(node: Any, uncertainty: RawVolume, reference: Any) -> None:
     display.SetInterpolate(True)
     display.SetThreshold(SHOWN_FROM, 255)
     display.SetApplyThreshold(True)
+    return node
+
+
+def set_overlay(node: Any, image: Any, ijk_to_ras: NDArray[np.float64], reference: Any) -> None:
+    """Replaces what an overlay shows; it moves with the reference volume.
+
+    Args:
+        node: the overlay.
+        image: vtkImageData of UInt8, hundredths of a bit; the overlay's own from now on.
+        ijk_to_ras: of the image, in coordinates of the scene.
+        reference: the volume node that the result lies on.
+    """
+    node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
+    set_image(node, image, np.linalg.inv(to_world(reference)) @ ijk_to_ras)
 
 
 def show_overlay(scene: Any, node: Any, visible: bool) -> None:

@@ -4,7 +4,7 @@ No slicer here: a review runs without one, and a browser's scene answers the sam
 Points are RAS mm of the patient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -14,6 +14,13 @@ from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.raw_volume import RawVolume
 
 Point = tuple[float, float, float]
+
+Work = Callable[[], Any]
+"""Work on arrays that nobody else has: it may be done in a thread."""
+
+
+def no_work() -> None:
+    """A turn for the window, and nothing else."""
 
 
 class SceneError(RuntimeError):
@@ -86,13 +93,17 @@ class Result:
     """Id of the volume on whose grid the labels lie."""
     labels: RawVolume
     """UInt8 `vocabulary.Label` values."""
-    uncertainty: RawVolume | None = None
+    uncertainty: RawVolume
     """UInt8, hundredths of a bit."""
-    diameters: Sequence[Diameter] = ()
+    diameters: Sequence[Diameter]
 
 
 class CaseScene(Protocol):
-    """One case in a scene."""
+    """One case in a scene.
+
+    What takes long is done in turns, so that a window stays alive: a generator gives work that is
+    to be done elsewhere, is sent what came of it, and goes on on the thread that runs the scene.
+    """
 
     @property
     def name(self) -> str:
@@ -112,8 +123,8 @@ class CaseScene(Protocol):
             SceneError: it is gone, empty, or under a transform that is not linear.
         """
 
-    def add_volumes(self, volumes: Mapping[str, RawVolume]) -> Mapping[str, str]:
-        """Adds volumes by name; returns the id of each."""
+    def add_volume(self, name: str, volume: RawVolume) -> Generator[Work, Any, str]:
+        """Adds a volume, in turns; returns its id."""
 
     def record(self) -> CaseRecord:
         """What is kept; ids of volumes that are gone are left out."""
@@ -121,18 +132,12 @@ class CaseScene(Protocol):
     def keep(self, record: CaseRecord) -> None:
         """Replaces what is kept."""
 
-    def show(self, result: Result) -> None:
-        """Shows a new analysis: an earlier one of this case is replaced, its corrections too.
+    def show(self, result: Result) -> Generator[Work, Any, None]:
+        """Shows a new analysis, in turns: an earlier one of this case is replaced, its corrections
+        too. All of it appears with the last turn; closed before, the scene is as it was.
 
         Raises:
-            SceneError: the reference volume is gone.
-        """
-
-    def show_uncertainty(self, uncertainty: RawVolume | None) -> None:
-        """Replaces the overlay of the uncertainty; None takes it away.
-
-        Raises:
-            SceneError: the reference volume is gone.
+            SceneError: the reference volume is gone, or was changed meanwhile.
         """
 
     def show_diameters(self, diameters: Sequence[Diameter]) -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 import slicer
-from numpy.typing import NDArray
 
 from gliomaai_training.vocabulary import Label
 from GliomaAILib.output.colours import LABEL_COLOURS, LABEL_WORDS, rgb
 from GliomaAILib.raw_volume import RawVolume
 from GliomaAILib.scene.arrays import local_ijk_to_ras, matrix_of, to_world
-from GliomaAILib.scene.label_maps import LABELS, cropped_label_map, label_map, placed_labels
+from GliomaAILib.scene.label_maps import LABELS, LabelPart, label_map, part_of, placed_labels
 from GliomaAILib.scene.port import SceneError
 
 FILL_OPACITY = 0.4
@@ -50,33 +49,33 @@ def add_segmentation(scene: Any, name: str, hidden: bool = False) -> Any:
     return node
 
 
-def require_same_voxels(labels: NDArray[Any], reference: Any) -> None:
-    """Refuses labels that cannot lie on a volume.
+def require_same_voxels(shape: tuple[int, ...], reference: Any) -> None:
+    """Refuses labels of a shape (k, j, i) that cannot lie on a volume.
 
     Raises:
         SceneError: the numbers of voxels differ.
     """
     image = reference.GetImageData()
-    shape = () if image is None else image.GetDimensions()[::-1]
-    if labels.shape != tuple(shape):
+    there = () if image is None else tuple(image.GetDimensions()[::-1])
+    if shape != there:
         raise SceneError(
-            f"The labels have {labels.shape} voxels and '{reference.GetName()}' has {shape}: "
+            f"The labels have {shape} voxels and '{reference.GetName()}' has {there}: "
             "the volume was changed meanwhile; run the analysis again."
         )
 
 
-def set_labels(node: Any, labels: NDArray[Any], reference: Any) -> None:
+def set_labels(node: Any, labels: LabelPart, reference: Any) -> None:
     """Replaces everything in a segmentation; it then lies on the voxels of the reference volume.
 
     Args:
         node: the segmentation.
-        labels: (k, j, i) `vocabulary.Label` values.
+        labels: `vocabulary.Label` values; they are copied.
         reference: a volume node with as many voxels.
 
     Raises:
         SceneError: the numbers of voxels differ.
     """
-    require_same_voxels(labels, reference)
+    require_same_voxels(labels.shape, reference)
     modifying = node.StartModify()
     node.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
@@ -84,7 +83,7 @@ def set_labels(node: Any, labels: NDArray[Any], reference: Any) -> None:
     for name in list(segmentation.GetSegmentIDs()):
         if name not in Label.__members__:
             segmentation.RemoveSegment(name)
-    _put(segmentation, cropped_label_map(labels, local_ijk_to_ras(reference)))
+    _put(segmentation, label_map(labels.array, labels.box, local_ijk_to_ras(reference)))
     node.EndModify(modifying)
 
 
@@ -99,7 +98,8 @@ def detached(labels: RawVolume, name: str) -> Any:
         converter.GetReferenceImageGeometryParameterName(),
         converter.SerializeImageGeometry(matrix_of(labels.ijk_to_ras), extent),
     )
-    _put(segmentation, cropped_label_map(labels.array, labels.ijk_to_ras))
+    part = part_of(labels.array)
+    _put(segmentation, label_map(part.array, part.box, labels.ijk_to_ras))
     return node
 
 

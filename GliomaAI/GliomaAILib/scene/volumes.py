@@ -1,5 +1,7 @@
 """Volumes of the scene: which there are, their voxels, and new ones."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.intake.privacy import fingerprint
 from GliomaAILib.raw_volume import RawVolume
 from GliomaAILib.scene.arrays import (
-    image_of,
+    copy_voxels,
+    empty_image,
     local_ijk_to_ras,
     matrix_of,
     plain,
@@ -89,8 +92,30 @@ SAMPLED = 4
 """Every so many voxels along each axis tell how bright a volume is."""
 
 
-def add_volume(scene: Any, name: str, volume: RawVolume) -> Any:
-    """Adds a volume with a display that suits its values."""
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """The voxels of a volume that is not in the scene yet."""
+
+    image: Any
+    """vtkImageData."""
+    ijk_to_ras: NDArray[np.float64]
+    window: tuple[float, float]
+    """The intensities between which they are shown."""
+
+
+def copied(volume: RawVolume) -> Callable[[], Voxels]:
+    """The work of copying a volume, for a thread; memory is taken already."""
+    image = empty_image(volume.array)
+
+    def work() -> Voxels:
+        copy_voxels(volume.array, image)
+        return Voxels(image, volume.ijk_to_ras, _window(volume.array))
+
+    return work
+
+
+def add_volume(scene: Any, name: str, copy: Voxels) -> Any:
+    """Adds a volume with a display that suits its values; the voxels are its own from now on."""
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(scene.GenerateUniqueName(name))
     scene.AddNode(node)
@@ -100,8 +125,8 @@ def add_volume(scene: Any, name: str, volume: RawVolume) -> Any:
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
         # Slicer's own choice reads every voxel, and the window would stand still meanwhile.
         display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(*_window(volume.array))
-    set_voxels(node, volume)
+        display.SetWindowLevelMinMax(*copy.window)
+    set_image(node, copy.image, copy.ijk_to_ras)
     return node
 
 
@@ -115,10 +140,10 @@ def _window(array: NDArray[Any]) -> tuple[float, float]:
     return float(low), max(float(high), float(low) + 1e-6)
 
 
-def set_voxels(node: Any, volume: RawVolume) -> None:
-    """Gives a volume node voxels and their place."""
-    node.SetIJKToRASMatrix(matrix_of(np.asarray(volume.ijk_to_ras, dtype=np.float64)))
-    node.SetAndObserveImageData(image_of(volume.array))
+def set_image(node: Any, image: Any, ijk_to_ras: NDArray[np.float64]) -> None:
+    """Gives a volume node voxels, which are its own from now on, and their place."""
+    node.SetIJKToRASMatrix(matrix_of(np.asarray(ijk_to_ras, dtype=np.float64)))
+    node.SetAndObserveImageData(image)
 
 
 def _loaded(scene: Any, node: Any, header: Header | None) -> LoadedVolume:

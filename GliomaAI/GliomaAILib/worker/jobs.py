@@ -9,12 +9,12 @@ import SimpleITK as sitk
 
 from gliomaai_training.findings import BlockingFindingError
 from gliomaai_training.inference.config import EngineConfig
+from gliomaai_training.inference.devices import found_devices
 from gliomaai_training.inference.model_pack import ModelPackError
 from gliomaai_training.preprocessing.prepare import PreparationConfig
 from gliomaai_training.progress import Progress
 from GliomaAILib.analysis import AnalysisRequest, Analyst, EarlierRun
 from GliomaAILib.assessment.assessment import Assessment, PackUse
-from GliomaAILib.assessment.reassess import reassess
 from GliomaAILib.intake.errors import AmbiguousStudyError, StudyError
 from GliomaAILib.intake.facts import ClinicalFacts, facts_of
 from GliomaAILib.output.folder import OutputError
@@ -24,6 +24,7 @@ from GliomaAILib.worker.inspection import inspected
 from GliomaAILib.worker.protocol import (
     Analyze,
     FailureReason,
+    FindDevices,
     Finished,
     Inspect,
     Job,
@@ -67,11 +68,14 @@ class Jobs:
                 return Finished(job.job, {"case": str(place.folder), "table": str(place.table)})
             case Simulate():
                 return _simulated(job, progress)
+            case FindDevices():
+                return Finished(job.job, {}, found_devices())
 
     def _analyzed(self, job: Analyze, progress: Progress) -> Finished:
         request = analysis_request(job)
         original = self._analyst.analyze(replace(request, facts=ClinicalFacts()), progress)
-        shown = replace(original, facts=original.facts.overridden_by(request.facts))
+        facts = original.facts.overridden_by(request.facts)
+        shown = self._analyst.estimate(replace(original, facts=facts))
         files = dict(
             _written(shown, job.out, progress, lambda folder: write_scene_files(shown, folder))
         )
@@ -95,7 +99,7 @@ class Jobs:
             original = self._restored(job, progress)
             self._keep(job.analysis, original)
         progress("measures", 0.0)
-        return reassess(original, mask, facts)
+        return self._analyst.reassess(original, mask, facts)
 
     def _restored(self, job: Reassess, progress: Progress) -> Assessment:
         request = replace(analysis_request(job.analysis), facts=ClinicalFacts())

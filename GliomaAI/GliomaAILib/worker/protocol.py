@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class ProtocolError(ValueError):
@@ -92,6 +92,13 @@ class Simulate:
 
 
 @dataclass(frozen=True)
+class FindDevices:
+    """Find out on which devices the network can run."""
+
+    job: str
+
+
+@dataclass(frozen=True)
 class Cancel:
     """Stop the job; without effect when it has ended already."""
 
@@ -125,7 +132,8 @@ class Finished:
     files: Mapping[str, str]
     """Paths of what it wrote, by kind."""
     found: Mapping[str, Any] = field(default_factory=dict)
-    """What `Inspect` found: `candidates`, `taken`, `question`, `findings` and `facts`."""
+    """What `Inspect` found: `candidates`, `taken`, `question`, `findings` and `facts`; what
+    `FindDevices` found: `cuda`, `cpu_cores` and `automatic`."""
 
 
 class FailureReason(StrEnum):
@@ -165,7 +173,7 @@ class Cancelled:
     job: str
 
 
-Job = Inspect | Analyze | Reassess | SaveTrainingCase | Simulate
+Job = Inspect | Analyze | Reassess | SaveTrainingCase | Simulate | FindDevices
 Request = Job | Cancel
 Event = Ready | StageProgress | Finished | Failed | Cancelled
 
@@ -177,6 +185,7 @@ _MESSAGES: Mapping[str, type[Any]] = {
         Reassess,
         SaveTrainingCase,
         Simulate,
+        FindDevices,
         Cancel,
         Ready,
         StageProgress,

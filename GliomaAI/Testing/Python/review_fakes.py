@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from GliomaAILib.scene.port import (
     Result,
     SceneChange,
     SceneError,
+    Work,
+    no_work,
 )
 from GliomaAILib.worker.protocol import (
     Cancelled,
     Event,
     Failed,
     FailureReason,
+    FindDevices,
     Finished,
     Inspect,
     Job,
@@ -101,7 +104,7 @@ def document(mask: RawVolume, correction: Mapping[str, Any] | None = None, **fac
                 "engine": "torch fp32 cpu",
                 "model_packs": [{"name": "segmentation", "version": "1"}],
             },
-            "schema_version": "1.2",
+            "schema_version": "1.3",
         }
     )
 
@@ -142,10 +145,10 @@ class FakeScene:
             raise SceneError("The volume is gone.")
         return raw()
 
-    def add_volumes(self, volumes: Mapping[str, RawVolume]) -> Mapping[str, str]:
-        new = {name: f"added {name}" for name in volumes}
-        self.loaded |= {key: LoadedVolume(key, name) for name, key in new.items()}
-        return new
+    def add_volume(self, name: str, volume: RawVolume) -> Generator[Work, Any, str]:
+        yield no_work
+        self.loaded[f"added {name}"] = LoadedVolume(f"added {name}", name)
+        return f"added {name}"
 
     def record(self) -> CaseRecord:
         return self.kept
@@ -153,14 +156,12 @@ class FakeScene:
     def keep(self, record: CaseRecord) -> None:
         self.kept = record
 
-    def show(self, result: Result) -> None:
+    def show(self, result: Result) -> Generator[Work, Any, None]:
+        yield no_work
         if result.reference not in self.loaded:
             raise SceneError("The reference volume is gone.")
         self.shown, self.current = result, result.labels
         self.lines = result.diameters
-
-    def show_uncertainty(self, uncertainty: RawVolume | None) -> None:
-        self.uncertainty = uncertainty
 
     def show_diameters(self, diameters: Sequence[Diameter]) -> None:
         self.lines = diameters
@@ -201,6 +202,7 @@ class FakeWorker:
         self.jobs: list[Job] = []
         self.labels = labels()
         self.found: Mapping[str, Any] = found(t1="1", t1gd="2", t2="3", flair="4")
+        self.devices: Mapping[str, Any] = {"cuda": [], "cpu_cores": 8, "automatic": "cpu"}
         self.failure: Failed | None = None
         self.waits = False
         """Whether jobs stay under way until the test says `waits = False`."""
@@ -238,6 +240,8 @@ class FakeWorker:
             return self._inspected(job)
         if isinstance(job, SaveTrainingCase | Simulate):
             return Finished(job.job, {})
+        if isinstance(job, FindDevices):
+            return Finished(job.job, {}, self.devices)
         out = Path(job.out)
         out.mkdir(parents=True)
         files = {

@@ -1,6 +1,7 @@
 """Volumes, labels and edits for tests of the scene."""
 
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeVar
 
 import numpy as np
 import slicer
@@ -8,7 +9,11 @@ from numpy.typing import NDArray
 
 from gliomaai_training.vocabulary import Label
 from GliomaAILib.raw_volume import RawVolume
+from GliomaAILib.scene import volumes
 from GliomaAILib.scene.arrays import array_of, fill_image, matrix_of
+from GliomaAILib.scene.port import Work
+
+T = TypeVar("T")
 
 SHAPE = (10, 14, 12)
 """(k, j, i)"""
@@ -68,6 +73,28 @@ def editor(scene: Any, segmentation: Any, volume: Any) -> Any:
     logic.SetSegmentationNode(segmentation)
     logic.SetSourceVolumeNode(volume)
     return logic
+
+
+def in_turns(turns: Generator[Work, Any, T]) -> T:
+    """Runs through what a scene does in turns; returns what comes of it."""
+    value = None
+    while True:
+        try:
+            value = turns.send(value)()
+        except StopIteration as end:
+            done: T = end.value
+            return done
+
+
+def add_volume(scene: Any, name: str, volume: RawVolume) -> Any:
+    """The node of a new volume."""
+    return volumes.add_volume(scene, name, volumes.copied(volume)())
+
+
+def set_volume(node: Any, volume: RawVolume) -> None:
+    """Gives a volume node other voxels and another place."""
+    copy = volumes.copied(volume)()
+    volumes.set_image(node, copy.image, copy.ijk_to_ras)
 
 
 def paint(logic: Any, label: Label, brush: Any, undoable: bool = True) -> None:

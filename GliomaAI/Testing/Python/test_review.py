@@ -74,6 +74,10 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.review.close()
 
 
+def stage_of(state: ReviewState) -> str:
+    return "" if state.work is None else state.work.stage
+
+
 def taken(state: ReviewState) -> dict[str, str]:
     return {name: choice.volume for name, choice in state.sequences.items()}
 
@@ -494,6 +498,31 @@ def test_export_writes_one_folder(desk: Desk, tmp_path: Path) -> None:
     assert desk.scene.exported == ["seg.nrrd", "stl", "mrb"]
     assert "case 1" in (tmp_path / "out" / "cohort.csv").read_text()
     assert "Exported" in str(desk.state.outcome and desk.state.outcome.message)
+
+
+def test_what_makes_the_window_stand_still_is_said_before_and_cannot_be_stopped(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.analysed()
+    desk.review.export(ExportRequest(tmp_path / "out", "case 1", ("seg.nrrd", "mrb")))
+    settle(desk.review, desk.clock, lambda state: "stands still" in stage_of(state))
+    assert "mrb" not in desk.scene.exported
+    assert "stopped any more" in desk.why("cancel")
+    desk.review.cancel()
+    desk.settle()
+    assert desk.scene.exported == ["seg.nrrd", "mrb"]
+    assert (tmp_path / "out" / "case 1" / "scene.mrb").is_file()
+    assert "Exported to" in str(desk.state.outcome.message)
+
+
+def test_a_cancelled_export_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
+    desk.analysed()
+    desk.review.export(ExportRequest(tmp_path / "out", "case 1", ("json", "seg.nrrd")))
+    assert desk.state.commands["cancel"].enabled
+    desk.review.cancel()
+    desk.settle()
+    assert list((tmp_path / "out").iterdir()) == []
+    assert "Stopped" in str(desk.state.outcome.message)
 
 
 def test_export_assesses_an_edited_mask_first(desk: Desk, tmp_path: Path) -> None:

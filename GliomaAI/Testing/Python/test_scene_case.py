@@ -14,7 +14,7 @@ pytest.importorskip("slicer", reason="needs slicer-core: pip install slicer-core
 import scene_app
 import slicer
 import vtk
-from scene_makers import add_transform, image_volume, oblique
+from scene_makers import add_transform, add_volume, image_volume, oblique
 
 from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.raw_volume import RawVolume, read_raw, write_raw
@@ -44,7 +44,7 @@ def app(started: scene_app.HeadlessApp) -> Iterator[scene_app.HeadlessApp]:
 
 
 def record_for(scene: Any) -> CaseRecord:
-    ids = [volumes.add_volume(scene, name, image_volume()).GetID() for name in ("T1", "FLAIR ü")]
+    ids = [add_volume(scene, name, image_volume()).GetID() for name in ("T1", "FLAIR ü")]
     return dataclasses.replace(RECORD, sequences=dict(zip(("t1", "flair"), ids, strict=True)))
 
 
@@ -132,8 +132,8 @@ def loaded(app: scene_app.HeadlessApp) -> tuple[Any, ...]:
 
 
 def test_only_scalar_images_are_listed(app: scene_app.HeadlessApp) -> None:
-    t1 = volumes.add_volume(app.scene, "T1", image_volume())
-    overlay = volumes.add_volume(app.scene, "uncertainty", image_volume())
+    t1 = add_volume(app.scene, "T1", image_volume())
+    overlay = add_volume(app.scene, "uncertainty", image_volume())
     overlay.SetAttribute(volumes.OVERLAY, "uncertainty")
     for kind in ("vtkMRMLLabelMapVolumeNode", "vtkMRMLVectorVolumeNode"):
         node = app.scene.AddNewNodeByClass(kind)
@@ -147,7 +147,7 @@ def test_only_scalar_images_are_listed(app: scene_app.HeadlessApp) -> None:
 def test_volumes_of_one_study_in_the_hierarchy_have_one_mark(app: scene_app.HeadlessApp) -> None:
     hierarchy = volumes.hierarchy_of(app.scene)
     patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "Jane Doe")
-    nodes = [volumes.add_volume(app.scene, str(n), image_volume()) for n in range(5)]
+    nodes = [add_volume(app.scene, str(n), image_volume()) for n in range(5)]
     for name, mine in (("first", nodes[:2]), ("second", nodes[2:3])):
         study = hierarchy.CreateStudyItem(patient, name)
         for node in mine:
@@ -200,7 +200,7 @@ def test_dicom_headers_are_told_without_the_patient(
 ) -> None:
     database = Database()
     monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
-    node = volumes.add_volume(app.scene, "2: FLAIR", image_volume())
+    node = add_volume(app.scene, "2: FLAIR", image_volume())
     node.SetAttribute("DICOM.instanceUIDs", "1.2.3.4 1.2.3.5")
     cache = volumes.HeaderCache()
 
@@ -224,7 +224,7 @@ def test_dicom_headers_are_told_without_the_patient(
 def test_studies_differ_by_patient_and_study(
     app: scene_app.HeadlessApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = volumes.add_volume(app.scene, "FLAIR", image_volume())
+    node = add_volume(app.scene, "FLAIR", image_volume())
     node.SetAttribute("DICOM.instanceUIDs", "1.2.3.4")
     marks = []
     for values in ({}, {"0010,0020": "999"}, {"0020,000D": "1.2.4"}, {"0020,000D": ""}):
@@ -239,7 +239,7 @@ def test_odd_header_values_are_left_out(
     app: scene_app.HeadlessApp, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
 ) -> None:
     monkeypatch.setattr(slicer, "dicomDatabase", Database(**values), raising=False)
-    node = volumes.add_volume(app.scene, "FLAIR", image_volume())
+    node = add_volume(app.scene, "FLAIR", image_volume())
     node.SetAttribute("DICOM.instanceUIDs", "1.2.3.4")
     (found,) = loaded(app)
     assert found.facts == ClinicalFacts()
@@ -249,7 +249,7 @@ def test_odd_header_values_are_left_out(
 def test_an_instance_that_the_database_lacks_says_nothing(
     app: scene_app.HeadlessApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node = volumes.add_volume(app.scene, "FLAIR", image_volume())
+    node = add_volume(app.scene, "FLAIR", image_volume())
     node.SetAttribute("DICOM.instanceUIDs", "9.9")
     assert dicom_header.header_of(node) is None
     monkeypatch.setattr(slicer, "dicomDatabase", Database(), raising=False)
@@ -263,7 +263,7 @@ def test_a_snapshot_is_a_copy_in_patient_coordinates(
     app: scene_app.HeadlessApp, tmp_path: Path
 ) -> None:
     image = image_volume()
-    node = volumes.add_volume(app.scene, "T1", image)
+    node = add_volume(app.scene, "T1", image)
     shift = oblique(0.7)
     outer = add_transform(app.scene, np.diag([1.0, 1.0, 1.0, 1.0]) + np.eye(4, k=3) * 5)
     inner = add_transform(app.scene, shift)
@@ -277,7 +277,7 @@ def test_a_snapshot_is_a_copy_in_patient_coordinates(
     node.GetImageData().GetPointData().GetScalars().Fill(0)
     np.testing.assert_array_equal(taken.array, image.array)
     write_raw(taken, tmp_path / "t1.nrrd")
-    again = volumes.add_volume(app.scene, "again", read_raw(tmp_path / "t1.nrrd"))
+    again = add_volume(app.scene, "again", read_raw(tmp_path / "t1.nrrd"))
     assert volumes.snapshot(again).same_grid(taken)
     np.testing.assert_array_equal(volumes.snapshot(again).array, image.array)
 
@@ -286,7 +286,7 @@ def test_a_volume_that_cannot_be_used_is_refused(app: scene_app.HeadlessApp) -> 
     empty = app.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
     with pytest.raises(SceneError, match="'empty' cannot be used"):
         volumes.snapshot(empty)
-    warped = volumes.add_volume(app.scene, "warped", image_volume())
+    warped = add_volume(app.scene, "warped", image_volume())
     grid = app.scene.AddNewNodeByClass("vtkMRMLGridTransformNode")
     warped.SetAndObserveTransformNodeID(grid.GetID())
     with pytest.raises(SceneError, match="not linear: harden"):
@@ -340,7 +340,7 @@ def test_types_of_vtk_can_be_snapped(app: scene_app.HeadlessApp, tmp_path: Path,
 
 
 def test_a_new_volume_is_shown_in_grey(app: scene_app.HeadlessApp) -> None:
-    display = volumes.add_volume(app.scene, "T1", image_volume()).GetDisplayNode()
+    display = add_volume(app.scene, "T1", image_volume()).GetDisplayNode()
     assert display.GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
     assert 100 < display.GetWindow() < 700
     assert 200 < display.GetLevel() < 400

@@ -1,5 +1,6 @@
 """A case in a real MRML scene: shown, edited, saved, loaded, deleted, and what is told of it."""
 
+import dataclasses
 import gc
 import weakref
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def told(case: MRMLCaseScene) -> list[SceneChange]:
 
 def result(case: MRMLCaseScene, name: str = "T1Gd") -> Result:
     """A volume of the scene and a result that lies on it."""
-    identity = case.add_volumes({name: makers.image_volume()})[name]
+    identity = makers.in_turns(case.add_volume(name, makers.image_volume()))
     uncertainty = RawVolume(np.full(makers.SHAPE, 60, np.uint8), makers.oblique())
     labels = RawVolume(makers.labels(), makers.oblique())
     return Result(identity, labels, uncertainty, LINES)
@@ -118,7 +119,7 @@ def test_without_a_result_there_is_nothing(case: MRMLCaseScene) -> None:
 
 def test_a_result_is_shown(case: MRMLCaseScene, scene: Any) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
 
     np.testing.assert_array_equal(case.mask().array, shown.labels.array)
     np.testing.assert_array_equal(case.network_mask().array, shown.labels.array)
@@ -130,13 +131,12 @@ def test_a_result_is_shown(case: MRMLCaseScene, scene: Any) -> None:
     assert not network.GetDisplayNode().GetVisibility()
     (overlay,) = referenced(case.node, UNCERTAINTY)
     taken = volumes.snapshot(overlay)
-    assert shown.uncertainty is not None
     np.testing.assert_array_equal(taken.array, shown.uncertainty.array)
     assert taken.same_grid(shown.uncertainty)
 
 
 def test_diameters_are_locked_lines_and_do_not_pile_up(case: MRMLCaseScene, scene: Any) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     lines = referenced(case.node, DIAMETER)
     assert [line.GetName() for line in lines] == [line.name for line in LINES]
     for line, expected in zip(lines, LINES, strict=True):
@@ -160,27 +160,27 @@ def test_a_new_result_replaces_the_old_one_and_its_corrections(
     case: MRMLCaseScene, scene: Any
 ) -> None:
     first = result(case)
-    case.show(first)
+    makers.in_turns(case.show(first))
     edited = case.segmentation
     paint(case)
     fewer = RawVolume(np.where(first.labels.array == 1, 0, first.labels.array), makers.oblique())
     nodes = node_count(scene)
-    case.show(Result(first.reference, fewer))
+    makers.in_turns(case.show(Result(first.reference, fewer, first.uncertainty, ())))
 
     np.testing.assert_array_equal(case.mask().array, fewer.array)
     np.testing.assert_array_equal(case.network_mask().array, fewer.array)
     assert case.segmentation is edited  # an editor that holds it goes on
-    assert referenced(case.node, UNCERTAINTY) == referenced(case.node, DIAMETER) == ()
-    assert node_count(scene) == nodes - 6  # overlay and two lines, each with its display
+    assert referenced(case.node, DIAMETER) == ()
+    assert node_count(scene) == nodes - 4  # two lines, each with its display
 
 
 def test_ten_results_leave_no_more_nodes_than_one(case: MRMLCaseScene, scene: Any) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     nodes, watching = node_count(scene), makers.observers(scene)
     images = [weakref.ref(makers.layer_image(case.segmentation, Label.ET))]
     for _ in range(10):
-        case.show(shown)
+        makers.in_turns(case.show(shown))
         images.append(weakref.ref(makers.layer_image(case.segmentation, Label.ET)))
     assert node_count(scene) == nodes
     assert makers.observers(scene) == watching
@@ -188,21 +188,53 @@ def test_ten_results_leave_no_more_nodes_than_one(case: MRMLCaseScene, scene: An
     assert makers.layer_image(case.segmentation, Label.ET).GetReferenceCount() < 20
 
 
+def test_a_result_appears_all_at_once_or_not_at_all(case: MRMLCaseScene, scene: Any) -> None:
+    shown = result(case)
+    empty = node_count(scene)
+    for ends_after in range(1, 7):  # the arrays, two masks, the overlay, two lines
+        going = case.show(shown)
+        for _ in range(ends_after):
+            next(going)()
+            assert case.segmentation is None
+        going.close()
+        assert node_count(scene) == empty
+    makers.in_turns(case.show(shown))
+    assert case.segmentation is not None
+
+
+@pytest.mark.parametrize("deleted", ["vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"])
+def test_what_is_deleted_before_a_result_appears_is_said(
+    case: MRMLCaseScene, scene: Any, deleted: str
+) -> None:
+    going = case.show(result(case))
+    part = next(going)()
+    going.send(part)
+    going.send(None)
+    scene.RemoveNode(scene.GetFirstNodeByClass(deleted))
+    with pytest.raises(SceneError):
+        makers.in_turns(going)
+    assert case.segmentation is None
+    for kind in ("vtkMRMLSegmentationNode", "vtkMRMLMarkupsLineNode"):
+        assert scene.GetNumberOfNodesByClass(kind) == 0
+
+
 def test_a_result_that_cannot_be_shown_changes_nothing(case: MRMLCaseScene, scene: Any) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     nodes = node_count(scene)
     small = RawVolume(np.zeros((2, 2, 2), np.uint8), np.eye(4))
     with pytest.raises(SceneError, match="changed meanwhile"):
-        case.show(Result(shown.reference, small))
+        makers.in_turns(case.show(dataclasses.replace(shown, labels=small)))
     with pytest.raises(SceneError, match="not in the scene"):
-        case.show(Result("vtkMRMLScalarVolumeNode77", shown.labels))
+        makers.in_turns(
+            case.show(dataclasses.replace(shown, reference="vtkMRMLScalarVolumeNode77"))
+        )
     assert node_count(scene) == nodes
     np.testing.assert_array_equal(case.mask().array, shown.labels.array)
 
 
 def test_a_correction_is_in_the_mask_and_can_be_restored_and_undone(case: MRMLCaseScene) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     logic = paint(case, Label.NCR)
     corrected = case.mask().array
     assert (corrected != case.network_mask().array).sum() == 24
@@ -216,13 +248,13 @@ def test_a_correction_is_in_the_mask_and_can_be_restored_and_undone(case: MRMLCa
 
 
 def test_a_copy_of_the_mask_does_not_change_the_scene(case: MRMLCaseScene) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     case.mask().array[:] = 0
     np.testing.assert_array_equal(case.mask().array, makers.labels())
 
 
 def test_the_mask_is_read_after_its_reference_is_deleted(case: MRMLCaseScene, scene: Any) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     scene.RemoveNode(case.reference)
     assert case.reference is None
     mask = case.mask()
@@ -231,7 +263,7 @@ def test_the_mask_is_read_after_its_reference_is_deleted(case: MRMLCaseScene, sc
 
 
 def test_a_segmentation_under_a_warp_counts_nothing(case: MRMLCaseScene, scene: Any) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     warp = scene.AddNewNodeByClass("vtkMRMLGridTransformNode")
     case.segmentation.SetAndObserveTransformNodeID(warp.GetID())
     assert case.volumes_ml() == {}
@@ -244,7 +276,7 @@ def test_results_lie_beside_their_volume_in_the_hierarchy(case: MRMLCaseScene, s
     hierarchy = volumes.hierarchy_of(scene)
     study = hierarchy.CreateStudyItem(hierarchy.GetSceneItemID(), "study")
     hierarchy.CreateItem(study, scene.GetNodeByID(shown.reference))
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     item = hierarchy.GetItemByDataNode(case.segmentation)
     assert hierarchy.GetItemParent(item) == study
 
@@ -254,16 +286,16 @@ def test_results_lie_beside_their_volume_in_the_hierarchy(case: MRMLCaseScene, s
 
 def test_our_own_changes_are_not_told(case: MRMLCaseScene, told: list[SceneChange]) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     case.keep(CaseRecord(sequences={"t1gd": shown.reference}))
     case.show_diameters(LINES)
     case.restore_network_mask()
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     assert told == []
 
 
 def test_an_edit_is_told(case: MRMLCaseScene, told: list[SceneChange]) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     logic = paint(case)
     assert set(told) == {SceneChange.MASK}
     told.clear()
@@ -274,7 +306,7 @@ def test_an_edit_is_told(case: MRMLCaseScene, told: list[SceneChange]) -> None:
 def test_an_edit_within_a_batch_is_told_at_its_end(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange]
 ) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     scene.StartState(scene.BatchProcessState)
     paint(case)
     assert told == []
@@ -289,12 +321,12 @@ def test_a_listener_may_stop_listening_when_it_is_told(case: MRMLCaseScene, scen
         told.append(change)
         case.listen(None)
 
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     before = makers.observers(scene)
     case.listen(listener)
     scene.StartState(scene.BatchProcessState)
     paint(case)
-    volumes.add_volume(scene, "T2", makers.image_volume())
+    makers.add_volume(scene, "T2", makers.image_volume())
     scene.EndState(scene.BatchProcessState)
     assert told == [SceneChange.MASK]
     assert makers.observers(scene) <= before + 1  # the editor's own
@@ -302,7 +334,7 @@ def test_a_listener_may_stop_listening_when_it_is_told(case: MRMLCaseScene, scen
 
 @pytest.mark.parametrize("change", ["voxels", "segment removed", "segment added"])
 def test_other_edits_are_told(case: MRMLCaseScene, told: list[SceneChange], change: str) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     inside = case.segmentation.GetSegmentation()
     if change == "voxels":
         image = makers.layer_image(case.segmentation, Label.ET)
@@ -318,7 +350,7 @@ def test_other_edits_are_told(case: MRMLCaseScene, told: list[SceneChange], chan
 
 
 def test_looks_are_not_told(case: MRMLCaseScene, told: list[SceneChange]) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     segment = case.segmentation.GetSegmentation().GetSegment("ET")
     segment.SetName("rim")
     segment.SetColor(0, 0, 1)
@@ -336,11 +368,11 @@ def test_volumes_that_come_go_and_change_are_told(
         told.clear()
         return found
 
-    node = volumes.add_volume(scene, "T2", makers.image_volume())
+    node = makers.add_volume(scene, "T2", makers.image_volume())
     assert new() == [SceneChange.VOLUMES]
     node.SetName("T2 FLAIR")
     assert new() == [SceneChange.VOLUMES]
-    volumes.set_voxels(node, makers.image_volume(makers.oblique(0.5)))
+    makers.set_volume(node, makers.image_volume(makers.oblique(0.5)))
     assert set(new()) == {SceneChange.VOLUMES}
     node.GetImageData().GetPointData().GetScalars().Fill(0)
     node.GetImageData().Modified()
@@ -359,7 +391,7 @@ def test_a_volume_without_voxels_is_told_when_it_gets_them(
 ) -> None:
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T2")
     assert told == []
-    volumes.set_voxels(node, makers.image_volume())
+    makers.set_volume(node, makers.image_volume())
     assert set(told) == {SceneChange.VOLUMES}
 
 
@@ -367,13 +399,13 @@ def test_a_deleted_segmentation_is_told_and_can_be_shown_again(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange]
 ) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     scene.RemoveNode(case.segmentation)
     assert told == [SceneChange.MASK_REMOVED]
     assert case.volumes_ml() == {}
     with pytest.raises(SceneError, match="no segmentation"):
         case.mask()
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     np.testing.assert_array_equal(case.mask().array, makers.labels())
     told.clear()
     paint(case)
@@ -384,13 +416,13 @@ def test_a_deleted_case_is_told_once_and_lets_go(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange]
 ) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     scene.RemoveNode(case.node)
     assert told == [SceneChange.CASE_REMOVED]
-    volumes.add_volume(scene, "later", makers.image_volume())
+    makers.add_volume(scene, "later", makers.image_volume())
     assert told == [SceneChange.CASE_REMOVED]
     with pytest.raises(SceneError, match="make a new one"):
-        case.show(shown)
+        makers.in_turns(case.show(shown))
     assert case.record() == CaseRecord()
 
 
@@ -399,7 +431,7 @@ def test_a_case_is_removed_with_its_results(
 ) -> None:
     shown = result(case)
     nodes = node_count(scene)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     remove_case(case.node)
     assert told == [SceneChange.CASE_REMOVED]
     assert case_nodes(scene) == ()
@@ -412,7 +444,7 @@ def test_closing_the_scene_is_told_once_and_lets_go(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange], removing: str, tmp_path: Path
 ) -> None:
     before = makers.observers(scene)
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     if removing == "close":
         scene.Clear(False)
     else:
@@ -425,7 +457,7 @@ def test_closing_the_scene_is_told_once_and_lets_go(
 def test_an_imported_scene_is_told_once_as_volumes(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange], tmp_path: Path
 ) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
     told.clear()
     assert scene.ReadFromMRB(str(tmp_path / "scene.mrb"), False)
@@ -435,7 +467,7 @@ def test_an_imported_scene_is_told_once_as_volumes(
 
 
 def test_every_observer_is_removed(case: MRMLCaseScene, scene: Any) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     mask, volume = case.segmentation, case.reference
     mask_events = ("SourceRepresentationModified", "SegmentAdded", "SegmentRemoved")
     watched = [
@@ -448,7 +480,7 @@ def test_every_observer_is_removed(case: MRMLCaseScene, scene: Any) -> None:
         case.listen(lambda change: None)
         assert all(thing.HasObserver(event) for thing, event in watched)
         assert makers.observers(scene) == on_scene + 5
-        case.show(result(case))
+        makers.in_turns(case.show(result(case)))
     case.listen(None)
     assert not any(thing.HasObserver(event) for thing, event in watched)
     scene.RemoveNode(volume)
@@ -456,7 +488,7 @@ def test_every_observer_is_removed(case: MRMLCaseScene, scene: Any) -> None:
 
 
 def test_a_segmentation_that_was_replaced_is_let_go(case: MRMLCaseScene, scene: Any) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     old = case.segmentation
     case.listen(lambda change: None)
     scene.RemoveNode(old)
@@ -478,7 +510,7 @@ def test_nothing_holds_a_case_that_stopped_listening(case: MRMLCaseScene, scene:
 
 def test_a_saved_scene_is_live_again(case: MRMLCaseScene, scene: Any, tmp_path: Path) -> None:
     shown = result(case)
-    case.show(shown)
+    makers.in_turns(case.show(shown))
     paint(case, Label.NCR)
     corrected = case.mask()
     record = CaseRecord(sequences={"t1gd": shown.reference}, document='{"ö": 1}', out_of_date=True)
@@ -509,14 +541,15 @@ def test_a_saved_scene_is_live_again(case: MRMLCaseScene, scene: Any, tmp_path: 
     paint(loaded)
     assert set(told) == {SceneChange.MASK}
     nodes = node_count(scene)
-    loaded.show(Result(loaded.reference.GetID(), shown.labels, shown.uncertainty, LINES))
+    again = dataclasses.replace(shown, reference=loaded.reference.GetID())
+    makers.in_turns(loaded.show(again))
     assert node_count(scene) == nodes
 
 
 def test_saving_is_not_told_and_leaves_the_scene_as_it_was(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange], tmp_path: Path
 ) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     url, root = scene.GetURL(), scene.GetRootDirectory()
     case.export(tmp_path, ["mrb", "stl", "seg.nrrd"])
     paint(case)
@@ -527,7 +560,7 @@ def test_saving_is_not_told_and_leaves_the_scene_as_it_was(
 def test_a_scene_that_somebody_saves_is_not_an_edit(
     case: MRMLCaseScene, scene: Any, told: list[SceneChange], tmp_path: Path
 ) -> None:
-    case.show(result(case))
+    makers.in_turns(case.show(result(case)))
     assert scene.WriteToMRB(str(tmp_path / "scene.mrb"))
     case.segmentation.GetSegmentation().GetSegment("ET").SetName("rim")
     assert told == []
@@ -535,7 +568,7 @@ def test_a_scene_that_somebody_saves_is_not_an_edit(
 
 def test_exported_files_are_not_called_after_anybody(case: MRMLCaseScene, tmp_path: Path) -> None:
     case.node.SetName("Doe^Jane")
-    case.show(result(case, "Doe^Jane T1"))
+    makers.in_turns(case.show(result(case, "Doe^Jane T1")))
     files = case.export(tmp_path, ["seg.nrrd", "stl", "mrb"])
     names = ["tumour.seg.nrrd", "tumour_NCR.stl", "tumour_ED.stl", "tumour_ET.stl", "scene.mrb"]
     assert [file.name for file in files] == names
@@ -561,8 +594,8 @@ def test_two_cases_do_not_touch_each_other(
     other = MRMLCaseScene(create_case(scene))
     told_other: list[SceneChange] = []
     other.listen(told_other.append)
-    case.show(result(case))
-    other.show(result(other, "other"))
+    makers.in_turns(case.show(result(case)))
+    makers.in_turns(other.show(result(other, "other")))
     told.clear()
     told_other.clear()
 

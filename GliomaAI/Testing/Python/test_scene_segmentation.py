@@ -21,7 +21,7 @@ from GliomaAILib.raw_volume import RawVolume
 from GliomaAILib.scene import segmentation, volumes
 from GliomaAILib.scene.arrays import matrix_of
 from GliomaAILib.scene.export import write_segmentation, write_surfaces
-from GliomaAILib.scene.label_maps import LABELS, placed_labels
+from GliomaAILib.scene.label_maps import LABELS, part_of, placed_labels
 from GliomaAILib.scene.port import SceneError
 
 
@@ -38,13 +38,13 @@ def scene(app: scene_app.HeadlessApp) -> Any:
 
 @pytest.fixture
 def volume(scene: Any) -> Any:
-    return volumes.add_volume(scene, "T1Gd", makers.image_volume())
+    return makers.add_volume(scene, "T1Gd", makers.image_volume())
 
 
 @pytest.fixture
 def shown(scene: Any, volume: Any) -> Any:
     node = segmentation.add_segmentation(scene, "tumour")
-    segmentation.set_labels(node, makers.labels(), volume)
+    segmentation.set_labels(node, part_of(makers.labels()), volume)
     return node
 
 
@@ -84,9 +84,9 @@ def test_labels_on_any_grid_come_back_as_they_were(
 ) -> None:
     matrix = makers.oblique(angle_rad)
     image = RawVolume(np.zeros(array.shape, np.int16), matrix)
-    volume = volumes.add_volume(app.scene, "T1Gd", image)
+    volume = makers.add_volume(app.scene, "T1Gd", image)
     node = segmentation.add_segmentation(app.scene, "tumour")
-    segmentation.set_labels(node, array, volume)
+    segmentation.set_labels(node, part_of(array), volume)
 
     mask = whole(node)
     np.testing.assert_array_equal(mask.array, array)
@@ -108,7 +108,7 @@ def test_volumes_are_counted_in_patient_space(shown: Any) -> None:
 def test_no_tumour_is_three_empty_segments_that_can_be_painted(
     scene: Any, volume: Any, shown: Any
 ) -> None:
-    segmentation.set_labels(shown, np.zeros(makers.SHAPE, np.uint8), volume)
+    segmentation.set_labels(shown, part_of(np.zeros(makers.SHAPE, np.uint8)), volume)
     assert shown.GetSegmentation().GetNumberOfSegments() == 3
     assert whole(shown).array.shape == makers.SHAPE
     assert not whole(shown).array.any()
@@ -140,7 +140,7 @@ def test_painted_classes_exclude_each_other_and_undo_is_exact(
 
 def test_a_copy_restores_the_mask_as_one_step(scene: Any, volume: Any, shown: Any) -> None:
     network = segmentation.add_segmentation(scene, "network", hidden=True)
-    segmentation.set_labels(network, makers.labels(), volume)
+    segmentation.set_labels(network, part_of(makers.labels()), volume)
     logic = makers.editor(scene, shown, volume)
     segmentation.exclusive(logic.GetSegmentEditorNode())
     brush = makers.modifier(np.ones((3, 4, 9), np.uint8), (0, 0, 0), makers.oblique())
@@ -161,7 +161,7 @@ def test_restoring_brings_back_a_deleted_segment_and_leaves_others(
     scene: Any, volume: Any, shown: Any
 ) -> None:
     network = segmentation.add_segmentation(scene, "network", hidden=True)
-    segmentation.set_labels(network, makers.labels(), volume)
+    segmentation.set_labels(network, part_of(makers.labels()), volume)
     shown.GetSegmentation().RemoveSegment("ED")
     shown.GetSegmentation().AddEmptySegment("Segment_1", "vessel")
     assert segmentation.other_segments(shown) == ("vessel",)
@@ -170,7 +170,7 @@ def test_restoring_brings_back_a_deleted_segment_and_leaves_others(
     segmentation.copy_labels(network, shown)
     np.testing.assert_array_equal(whole(shown).array, makers.labels())
     assert segmentation.other_segments(shown) == ("vessel",)
-    segmentation.set_labels(shown, makers.labels(), volume)
+    segmentation.set_labels(shown, part_of(makers.labels()), volume)
     assert segmentation.other_segments(shown) == ()
 
 
@@ -225,7 +225,7 @@ def test_the_mask_follows_its_volume_through_a_linear_transform(
     move[:3, 3] = (4, 5, 6)
     transform = makers.add_transform(scene, move)
     volume.SetAndObserveTransformNodeID(transform.GetID())
-    segmentation.set_labels(shown, makers.labels(), volume)
+    segmentation.set_labels(shown, part_of(makers.labels()), volume)
 
     mask = whole(shown)
     np.testing.assert_array_equal(mask.array, makers.labels())
@@ -237,7 +237,7 @@ def test_the_mask_follows_its_volume_through_a_linear_transform(
 
 def test_labels_of_another_grid_are_refused(volume: Any, shown: Any) -> None:
     with pytest.raises(SceneError, match="changed meanwhile"):
-        segmentation.set_labels(shown, np.zeros((3, 3, 3), np.uint8), volume)
+        segmentation.set_labels(shown, part_of(np.zeros((3, 3, 3), np.uint8)), volume)
     np.testing.assert_array_equal(whole(shown).array, makers.labels())
 
 
@@ -277,7 +277,7 @@ def test_a_surface_that_is_shown_follows_new_labels(volume: Any, shown: Any) -> 
     before = shown.GetSegmentation().GetSegment("ED").GetRepresentation(name).GetBounds()
     fewer = makers.labels()
     fewer[:6] = 0
-    segmentation.set_labels(shown, fewer, volume)
+    segmentation.set_labels(shown, part_of(fewer), volume)
     after = shown.GetSegmentation().GetSegment("ED").GetRepresentation(name).GetBounds()
     assert after[5] - after[4] < before[5] - before[4]
 

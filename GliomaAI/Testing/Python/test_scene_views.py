@@ -43,12 +43,15 @@ def app() -> Iterator[scene_app.HeadlessApp]:
 def case(app: scene_app.HeadlessApp) -> MRMLCaseScene:
     """A case with four sequences and a result on the second."""
     case = MRMLCaseScene(create_case(app.scene))
-    ids = case.add_volumes({name: makers.image_volume(STRAIGHT) for name in SEQUENCES})
+    ids = {
+        name: makers.in_turns(case.add_volume(name, makers.image_volume(STRAIGHT)))
+        for name in SEQUENCES
+    }
     case.keep(CaseRecord(sequences=ids))
     uncertainty = RawVolume(np.full(makers.SHAPE, 60, np.uint8), STRAIGHT)
     labels = RawVolume(makers.labels(), STRAIGHT)
     line = Diameter("Longest diameter 9 mm", ((50.0, 60.0, -20.0), (59.0, 60.0, -20.0)))
-    case.show(Result(ids["t1gd"], labels, uncertainty, [line]))
+    makers.in_turns(case.show(Result(ids["t1gd"], labels, uncertainty, [line])))
     return case
 
 
@@ -173,7 +176,7 @@ def test_the_tour_turns_our_views_and_moves_all(
 
 def test_there_is_no_key_image_of_what_is_not_there(case: MRMLCaseScene, views: CaseViews) -> None:
     empty = RawVolume(np.zeros(makers.SHAPE, np.uint8), STRAIGHT)
-    case.show(Result(case.reference.GetID(), empty))
+    makers.in_turns(case.show(Result(case.reference.GetID(), empty, empty, ())))
     assert not views.show_key_image("axial")
     with pytest.raises(ValueError, match="upside down"):
         views.set_plane("upside down")

@@ -27,6 +27,7 @@ from GliomaAILib.worker.protocol import (
     Event,
     Failed,
     FailureReason,
+    FindDevices,
     Finished,
     Inspect,
     Job,
@@ -34,6 +35,7 @@ from GliomaAILib.worker.protocol import (
     Ready,
     Reassess,
     SaveTrainingCase,
+    Simulate,
     StageProgress,
     decode,
     encode,
@@ -55,6 +57,8 @@ MESSAGES = [
     Analyze("a1", "/études/été \n", "/out", {"t1": "x"}, {"engine": {"flips": True}}),
     REASSESS,
     SaveTrainingCase("t1", REASSESS, "cohort", "case 1"),
+    Simulate("s1", 7, "/out"),
+    FindDevices("d1"),
     Cancel("a1"),
     Ready("0.1.0"),
     StageProgress("a1", "segmentation", 0.25),
@@ -70,6 +74,10 @@ def test_messages_survive_the_line(message: protocol.Request | protocol.Event) -
     assert line.count("\n") == 1
     assert line.isascii()
     assert decode(line) == message
+
+
+def test_every_message_is_tried() -> None:
+    assert {type(message).__name__ for message in MESSAGES} == set(protocol._MESSAGES)
 
 
 def test_fields_of_a_newer_protocol_are_ignored() -> None:
@@ -406,6 +414,21 @@ def test_the_real_worker_starts_refuses_and_ends_idle(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0
     assert isinstance(decode(ended.stdout.decode()), Ready)
+
+
+def test_the_real_worker_tells_the_devices() -> None:
+    import torch
+
+    worker = Worker([sys.executable, "-m", "GliomaAILib.worker"])
+    try:
+        worker.submit(FindDevices("d1"))
+        finished = outcome(worker)[-1]
+    finally:
+        worker.close()
+    assert isinstance(finished, Finished)
+    assert finished.found["cpu_cores"] == os.cpu_count()
+    assert len(finished.found["cuda"]) == torch.cuda.device_count()
+    assert finished.found["automatic"] == ("cuda" if finished.found["cuda"] else "cpu")
 
 
 def test_slicers_own_process_needs_only_the_standard_library() -> None:

@@ -1,0 +1,207 @@
+"""What statistical models say of a patient: typed results of diagnosis and prognosis."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from gliomaai_training.diagnosis.joint_model import INDETERMINATE
+
+MARGINAL_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "idh_mutant": "IDH-mutant",
+        "codeleted_1p19q": "1p/19q co-deleted",
+        "grade_2": "Grade 2",
+        "grade_3": "Grade 3",
+        "grade_4": "Grade 4",
+    }
+)
+"""What follows from the states, as readers know it."""
+
+INPUT_NAMES: Mapping[str, str] = MappingProxyType(
+    {"clinical": "Clinical facts alone", "clinical+imaging": "Clinical facts and imaging"}
+)
+
+ROLE_NAMES: Mapping[str, str] = MappingProxyType(
+    {"preoperative": "before surgery", "postoperative": "after surgery"}
+)
+
+HORIZONS_MONTHS = (12, 24, 60)
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """A statistical model that gave an estimate, so that a reader can look it up."""
+
+    name: str
+    inputs: str
+    """`clinical` or `clinical+imaging`."""
+    pack: str
+    pack_version: str
+    cohort: str
+    """On whom it was fitted, in words."""
+    patients: int
+    events: int | None
+    """Deaths; None where the model is not of survival."""
+    history: tuple[str, ...] = ()
+    """What was done to the model after its fit, such as a recalibration."""
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A model that was not used."""
+
+    model: str
+    why: str
+    """What it needs and nobody knows, or what is impossible for it."""
+
+
+class Basis(StrEnum):
+    """What the probabilities of the WHO states rest on."""
+
+    MODEL = "model"
+    TISSUE = "tissue"
+    BOTH = "model and tissue"
+    """The model's probabilities, of the states that tissue leaves possible."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Probabilities of the WHO 2021 states; what follows of IDH, 1p/19q and grade fits together."""
+
+    basis: Basis
+    states: Mapping[str, float]
+    """By `diagnosis.states.WHO_STATES`; they sum to 1."""
+    marginals: Mapping[str, float]
+    """`idh_mutant`, `codeleted_1p19q`, `grade_2`, `grade_3`, `grade_4`."""
+    answers: Mapping[str, str]
+    """To `state`, `idh`, `codeletion_1p19q` and `grade`, as far as the model may answer;
+    `indeterminate` where the evidence is too weak."""
+    reasons: tuple[str, ...] = ()
+    """Why an answer is indeterminate, in sentences."""
+    model: ModelUse | None = None
+    """None where tissue alone decides."""
+    left_by_tissue: float = 1.0
+    """What the model gave to the states that tissue leaves possible."""
+    richer: tuple[Unused, ...] = ()
+    """Models that know more and could not be used."""
+    extrapolated: tuple[str, ...] = ()
+    """What lies outside that which the model's cohort held."""
+    limits: tuple[str, ...] = ()
+    """What has to be said with every answer of the model."""
+
+    @property
+    def indeterminate(self) -> bool:
+        """Whether the evidence is too weak to name a state."""
+        return self.answers.get("state", INDETERMINATE) == INDETERMINATE
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Probability to be alive, with a 95 % interval of how well the model is known."""
+
+    survival: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What one covariate does to the risk."""
+
+    name: str
+    label: str
+    value: str
+    """The patient's, in words."""
+    reference: str
+    """Against which the ratio is meant."""
+    hazard_ratio: float
+    """Above 1 for worse."""
+    share: float
+    """Of all movement, up or down; 0 to 1."""
+
+
+@dataclass(frozen=True)
+class PointAxis:
+    """One scale of a nomogram with the patient on it."""
+
+    name: str
+    label: str
+    value: str
+    """The patient's, in words."""
+    points: float
+    ticks: tuple[tuple[str, float], ...]
+    """Named values with their points."""
+
+
+@dataclass(frozen=True)
+class NomogramReading:
+    """A patient's points; the more, the higher the risk."""
+
+    axes: tuple[PointAxis, ...]
+    total: float
+    least: float
+    most: float
+    """What the axes can add up to."""
+
+
+@dataclass(frozen=True)
+class SurvivalEstimate:
+    """What one model says of a patient's survival."""
+
+    model: ModelUse
+    months: tuple[float, ...]
+    survival: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    """As long as `months`."""
+    at_months: Mapping[int, Survival | None]
+    """At 12, 24 and 60 months; None after the model's follow-up."""
+    median_months: float | None
+    """When half have died; None if more are alive at the end of the follow-up."""
+    moved: tuple[Moved, ...]
+    """What moved the risk most comes first."""
+    nomogram: NomogramReading | None
+    """None where no scale of points can be made of the model."""
+    group: str | None
+    """The reference group of the patient's risk, where the groups are made by risk."""
+    richer: tuple[Unused, ...]
+    """Models of the same kind that know more and could not be used."""
+    extrapolated: tuple[str, ...]
+    """What lies outside that which the model's cohort held; the estimate is then a guess."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Survival that was observed in a group of patients."""
+
+    name: str
+    cohort: str
+    patients: int
+    events: int
+    months: tuple[float, ...]
+    survival: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Prognosis:
+    """Survival by the clinical facts alone, beside that with imaging."""
+
+    role: str
+    """`preoperative` or `postoperative`."""
+    estimates: tuple[SurvivalEstimate, ...]
+    """Clinical first; at least one."""
+    groups: tuple[Group, ...] = ()
+    """For comparison."""
+    unavailable: tuple[Unused, ...] = ()
+    """Models of the other kind or role, where none of a kind could be used."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Diagnosis and prognosis of a patient, each with the reason where there is none."""
+
+    diagnosis: Diagnosis | None = None
+    prognosis: Prognosis | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """By `diagnosis` and `prognosis`: why there is none, in a sentence."""

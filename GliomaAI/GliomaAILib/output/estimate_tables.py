@@ -1,0 +1,154 @@
+"""Diagnosis and prognosis as plain texts and tables, for every kind of report."""
+
+from collections.abc import Iterator, Sequence
+
+from gliomaai_training.diagnosis.states import STATE_NAMES
+from GliomaAILib.assessment.estimates import (
+    HORIZONS_MONTHS,
+    INPUT_NAMES,
+    MARGINAL_NAMES,
+    ROLE_NAMES,
+    Basis,
+    Diagnosis,
+    Estimates,
+    ModelUse,
+    Prognosis,
+    Survival,
+    SurvivalEstimate,
+    Unused,
+)
+from GliomaAILib.output.tables import NOTHING, Row, Table, number
+
+BASIS_WORDS = {
+    Basis.MODEL: "Estimated from facts and images; tissue has the last word.",
+    Basis.TISSUE: "As tissue tells; nothing was estimated.",
+    Basis.BOTH: "Estimated from facts and images, of the states that tissue leaves possible.",
+}
+
+INTERVAL_NOTE = (
+    "In brackets and as bands: 95 % interval of how well the model is known. Patients differ more."
+)
+
+
+def probability_rows(diagnosis: Diagnosis) -> tuple[tuple[str, float], ...]:
+    """Words and probability of every state, and of what follows from them."""
+    states = [(STATE_NAMES[name], chance) for name, chance in diagnosis.states.items()]
+    facts = [(MARGINAL_NAMES[name], chance) for name, chance in diagnosis.marginals.items()]
+    return (*states, *facts)
+
+
+def diagnosis_notes(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """What has to be said with the probabilities."""
+    weak = "Indeterminate: the evidence is too weak to name a state."
+    return (
+        BASIS_WORDS[diagnosis.basis],
+        *((weak,) if diagnosis.indeterminate else ()),
+        *diagnosis.reasons,
+        *_richer(diagnosis.richer),
+        *(f"{_sentence(text)}." for text in diagnosis.extrapolated),
+        *diagnosis.limits,
+    )
+
+
+def survival_table(prognosis: Prognosis) -> Table:
+    """The numbers at the horizons, a column for each estimate."""
+    estimates = prognosis.estimates
+    rows = [
+        Row((f"{months} months", *(_at(one.at_months.get(months)) for one in estimates)))
+        for months in HORIZONS_MONTHS
+    ]
+    medians = (_median(one) for one in estimates)
+    rows.append(Row(("Half have died after", *medians), minor=True))
+    columns = ("Alive at", *(INPUT_NAMES[one.model.inputs] for one in estimates))
+    numbers = tuple(range(1, len(columns)))
+    title = f"Survival, estimated with what is known {ROLE_NAMES[prognosis.role]}"
+    shares = (0.3, *((0.7 / len(estimates),) * len(estimates)))
+    return Table(title, columns, numbers, tuple(rows), INTERVAL_NOTE, shares=shares)
+
+
+def points_table(estimate: SurvivalEstimate) -> Table:
+    """What moved the risk, the most first, with the nomogram's points."""
+    scale = estimate.nomogram
+    points = {} if scale is None else {axis.name: axis.points for axis in scale.axes}
+    rows = [
+        Row(
+            (
+                _sentence(moved.label),
+                moved.value,
+                moved.reference,
+                number(moved.hazard_ratio, 2),
+                f"{100 * moved.share:.0f} %",
+                str(round(points[moved.name])) if moved.name in points else NOTHING,
+            )
+        )
+        for moved in estimate.moved
+    ]
+    caption = f"By “{estimate.model.name}”. Hazard ratio against the reference: above 1 is worse."
+    if scale is not None:
+        rows.append(Row(("Total", "", "", "", "", str(round(scale.total)))))
+        caption += f" The scale's totals go from {scale.least:.0f} to {scale.most:.0f} points."
+    columns = ("What moved the risk", "patient", "reference", "hazard ratio", "share", "points")
+    title = f"Nomogram: {INPUT_NAMES[estimate.model.inputs].lower()}"
+    shares = (0.28, 0.22, 0.22, 0.12, 0.08, 0.08)
+    return Table(title, columns, (3, 4, 5), tuple(rows), caption, shares=shares)
+
+
+def models_table(estimates: Estimates) -> Table:
+    """Which models spoke."""
+    rows = []
+    if estimates.diagnosis is not None and estimates.diagnosis.model is not None:
+        rows.append(_model_row("Diagnosis", estimates.diagnosis.model))
+    if estimates.prognosis is not None:
+        rows += [_model_row("Prognosis", one.model) for one in estimates.prognosis.estimates]
+    columns = ("For", "Model", "Pack", "Fitted on", "n", "events")
+    title, shares = "Models of diagnosis and prognosis", (0.1, 0.3, 0.14, 0.32, 0.06, 0.08)
+    return Table(title, columns, (4, 5), tuple(rows), shares=shares)
+
+
+def _model_row(what: str, model: ModelUse) -> Row:
+    cohort = "; ".join((model.cohort, *model.history))
+    events = NOTHING if model.events is None else str(model.events)
+    pack = f"{model.pack} {model.pack_version}"
+    return Row((what, model.name, pack, cohort, str(model.patients), events))
+
+
+def prognosis_notes(prognosis: Prognosis) -> tuple[str, ...]:
+    """What has to be said with the curves."""
+    notes: list[str] = []
+    for one in prognosis.estimates:
+        notes += _richer(one.richer)
+        if one.group is not None:
+            notes.append(f"The patient's group by “{one.model.name}”: {one.group}.")
+        notes += [f"{_sentence(text)}." for text in one.extrapolated]
+    notes += [f"Not used: “{one.model}” ({one.why})." for one in prognosis.unavailable]
+    return tuple(dict.fromkeys(notes))
+
+
+def absences(estimates: Estimates) -> tuple[str, ...]:
+    """What is not estimated, and why."""
+    return tuple(f"{part.capitalize()}: {why}" for part, why in estimates.absent.items())
+
+
+def _richer(unused: Sequence[Unused]) -> Iterator[str]:
+    for one in unused:
+        yield f"The richer model “{one.model}” was not used: it {_lacks(one.why)}."
+
+
+def _lacks(why: str) -> str:
+    return why if why.startswith("needs ") else f"cannot be used ({why})"
+
+
+def _at(survival: Survival | None) -> str:
+    if survival is None:
+        return "not followed so long"
+    low, high = 100 * survival.low, 100 * survival.high
+    return f"{100 * survival.survival:.0f} % ({low:.0f} to {high:.0f})"
+
+
+def _median(estimate: SurvivalEstimate) -> str:
+    months = estimate.median_months
+    return "more are alive at the end" if months is None else f"{months:.0f} months"
+
+
+def _sentence(label: str) -> str:
+    return f"{label[:1].upper()}{label[1:]}"

@@ -15,6 +15,7 @@ from benchmark_module import BRUSH, simulated  # first: it finds the bench
 from module_front import Front, look
 
 WIDTH_PX = 520
+AGE_YEARS = 58
 SECTIONS = ("case", "result", "correction", "risk", "export", "settings")
 
 
@@ -46,6 +47,8 @@ class Pictures:
         front = self._front
         self._picture("empty", "case")
         front.open(study)
+        front.widget("ageSpinBox").value = AGE_YEARS
+        front.widget("sexComboBox").setCurrentIndex(2)
         self._picture("opened", "case")
         front.click("runButton")
         front.until_stage("segmentation")
@@ -58,8 +61,9 @@ class Pictures:
         self._picture("corrected-dark", "correction", dark=True)
         front.done("reassessButton")
         self._picture("reassessed", "result", "correction")
-        for name in ("risk", "export"):
-            self._picture(name, name)
+        self._picture("risk", "risk")
+        self._picture("risk-dark", "risk", dark=True)
+        self._picture("export", "export")
         self._settings()
 
     def _settings(self) -> None:

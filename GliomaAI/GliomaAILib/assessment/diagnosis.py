@@ -22,9 +22,9 @@ from gliomaai_training.diagnosis.states import (
 )
 from gliomaai_training.inference.statistical_packs import DiagnosisPack, Inputs
 from gliomaai_training.survival.cox_prediction import describe
-from gliomaai_training.survival.terms import MissingCovariateError, NumericTerm, Value
+from gliomaai_training.survival.terms import NumericTerm, Value
 from gliomaai_training.vocabulary import WHO_GRADES
-from GliomaAILib.assessment.estimates import Basis, Diagnosis, ModelUse, Unused
+from GliomaAILib.assessment.estimates import Basis, Diagnosis, ModelUse, Unused, none_usable
 from GliomaAILib.intake.facts import ClinicalFacts
 
 Patient = Mapping[str, Value]
@@ -83,15 +83,12 @@ def estimate_diagnosis(
     for model in pack.models:
         try:
             said = model.diagnose(patient)
-        except MissingCovariateError as error:
-            unused.append(Unused(model.name, f"needs {', '.join(error.names)}"))
         except ValueError as error:
-            unused.append(Unused(model.name, str(error)))
+            unused.append(Unused.of(model.name, error))
         else:
             beyond = tuple(_beyond(model, label, patient) for label in said.extrapolated)
             return _by_model(_Told(model, said, beyond), possible, pack, unused)
-    why = "; ".join(f"{one.model}: {one.why}" for one in unused)
-    return f"No model could be used: {why}."
+    return none_usable(unused)
 
 
 def _told_by_tissue(state: str) -> Diagnosis:

@@ -1,11 +1,13 @@
 """What statistical models say of a patient: typed results of diagnosis and prognosis."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 from gliomaai_training.diagnosis.joint_model import INDETERMINATE
+from gliomaai_training.survival.terms import MissingCovariateError
 
 MARGINAL_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -54,6 +56,25 @@ class Unused:
     model: str
     why: str
     """What it needs and nobody knows, or what is impossible for it."""
+    lacking: tuple[str, ...] = ()
+    """What it needs and nobody knows."""
+
+    @classmethod
+    def of(cls, model: str, error: ValueError) -> Self:
+        """A model that refused a patient."""
+        if isinstance(error, MissingCovariateError):
+            return cls(model, f"needs {', '.join(error.names)}", error.names)
+        return cls(model, str(error))
+
+
+def none_usable(unused: Sequence[Unused]) -> str:
+    """Why there is no estimate: the least that would have to be known, or every model's reason."""
+    lacking = [one.lacking for one in unused if one.lacking]
+    if lacking:
+        least = min(lacking, key=lambda names: len(names))
+        return f"Without {' and '.join(least)} no model can be used: enter what is known."
+    reasons = "; ".join(f"{one.model}: {one.why}" for one in dict.fromkeys(unused))
+    return f"No model could be used: {reasons}."
 
 
 class Basis(StrEnum):

@@ -19,7 +19,7 @@ from gliomaai_training.survival.cox_prediction import (
     survival_curve,
 )
 from gliomaai_training.survival.nomogram import make_nomogram
-from gliomaai_training.survival.terms import MissingCovariateError, Value
+from gliomaai_training.survival.terms import Value
 from GliomaAILib.assessment.estimates import (
     HORIZONS_MONTHS,
     INPUT_NAMES,
@@ -33,6 +33,7 @@ from GliomaAILib.assessment.estimates import (
     Survival,
     SurvivalEstimate,
     Unused,
+    none_usable,
 )
 
 Patient = Mapping[str, Value]
@@ -75,8 +76,7 @@ def estimate_prognosis(known: PatientKnowledge, pack: PrognosisPack) -> Prognosi
         if estimates:
             said = tuple(one.estimate for one in estimates)
             return Prognosis(role, said, _groups([one.member for one in estimates]), tuple(unused))
-    reasons = "; ".join(f"{one.model}: {one.why}" for one in dict.fromkeys(unused))
-    return f"No model could be used: {reasons}."
+    return none_usable(unused)
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,8 @@ def _of_kind(
         model = candidate.member.model
         try:
             said = predict(model, candidate.patient)
-        except MissingCovariateError as error:
-            unused.append(Unused(model.name, f"needs {', '.join(error.names)}"))
         except ValueError as error:
-            unused.append(Unused(model.name, str(error)))
+            unused.append(Unused.of(model.name, error))
         else:
             use = _use(model, inputs, pack)
             return _Used(candidate.member, _estimate(candidate, said, use, unused))

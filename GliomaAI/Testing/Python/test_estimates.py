@@ -220,8 +220,8 @@ def test_what_is_not_known_is_named(bare: Assessment, models: EstimateModels) ->
     estimates = of(bare, ClinicalFacts(), models).estimates
     assert estimates.diagnosis is None
     assert estimates.prognosis is None
-    assert "Diagnosis by age: needs age" in estimates.absent["diagnosis"]
-    assert "Before surgery, age and sex: needs age, sex" in estimates.absent["prognosis"]
+    assert estimates.absent["diagnosis"].startswith("Without age no model can be used")
+    assert estimates.absent["prognosis"].startswith("Without age and sex no model can be used")
 
 
 def test_values_beyond_the_cohort_are_found(bare: Assessment, models: EstimateModels) -> None:
@@ -445,7 +445,9 @@ def test_the_command_line_tells_them(bare: Assessment, models: EstimateModels) -
     text = summary(of(bare, PARTLY, models))
     assert "Diagnosis (model and tissue): indeterminate;" in text
     assert "Alive, clinical facts and imaging, known after surgery:" in text
-    assert "Prognosis: No model could be used" in summary(of(bare, ClinicalFacts(), models))
+    assert "Prognosis: Without age and sex no model can be used" in summary(
+        of(bare, ClinicalFacts(), models)
+    )
 
 
 def test_packs_are_listed(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ no answer contradicts itself. A question is answered only where the model is sur
 stated accuracy; else the answer is "indeterminate".
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from gliomaai_training.diagnosis.states import (
     Marginals,
     marginals,
 )
+from gliomaai_training.documents import check_format, read_document, write_document
 from gliomaai_training.survival.terms import (
     Columns,
     MissingCovariateError,
@@ -235,11 +235,7 @@ class JointModel:
         Raises:
             ValueError: it is no such file, of another version, or incomplete.
         """
-        if document.get("format") != FORMAT or document.get("version") != VERSION:
-            raise ValueError(
-                f"needs {FORMAT!r} of version {VERSION}, not {document.get('format')!r} of "
-                f"version {document.get('version')!r}"
-            )
+        check_format(document, FORMAT, VERSION)
         if document.get("order") != list(WHO_STATES):
             raise ValueError(f"the states are {', '.join(WHO_STATES)}, not {document.get('order')}")
         try:
@@ -303,10 +299,7 @@ def read_joint_models(file: Path) -> JointModels:
     Raises:
         ValueError: the file holds no such models.
     """
-    try:
-        documents = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
+    documents = read_document(file)
     if not isinstance(documents, list):
         raise ValueError(f"{file} holds no list of diagnosis models")
     return JointModels(tuple(JointModel.from_document(document) for document in documents))
@@ -314,7 +307,7 @@ def read_joint_models(file: Path) -> JointModels:
 
 def write_joint_models(models: JointModels, file: Path) -> None:
     """Writes models as JSON."""
-    file.write_text(json.dumps(models.document(), indent=1, allow_nan=False) + "\n", "utf-8")
+    write_document(models.document(), file)
 
 
 def design(terms: Sequence[Term], table: Columns, model: str) -> Floats:

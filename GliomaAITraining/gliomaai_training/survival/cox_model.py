@@ -7,7 +7,6 @@ two very different prognoses it would make a middling one. Who is 50 % glioblast
 oligodendroglioma dies early or late, and the curve shows it.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gliomaai_training.documents import check_format, read_document, write_document
 from gliomaai_training.survival.baseline import Baseline
 from gliomaai_training.survival.terms import (
     Columns,
@@ -219,11 +219,7 @@ class CoxModel:
         Raises:
             ValueError: it is no such file, of another version, or incomplete.
         """
-        if document.get("format") != FORMAT or document.get("version") != VERSION:
-            raise ValueError(
-                f"needs {FORMAT!r} of version {VERSION}, not {document.get('format')!r} of "
-                f"version {document.get('version')!r}"
-            )
+        check_format(document, FORMAT, VERSION)
         try:
             return cls(
                 name=str(document["name"]),
@@ -249,15 +245,9 @@ def read_cox_model(file: Path) -> CoxModel:
     Raises:
         ValueError: the file is no Cox model.
     """
-    try:
-        document = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    if not isinstance(document, dict):
-        raise ValueError(f"{file} holds no Cox model")
-    return CoxModel.from_document(document)
+    return CoxModel.from_document(read_document(file))
 
 
 def write_cox_model(model: CoxModel, file: Path) -> None:
     """Writes a model as JSON."""
-    file.write_text(json.dumps(model.document(), indent=1, allow_nan=False) + "\n", "utf-8")
+    write_document(model.document(), file)

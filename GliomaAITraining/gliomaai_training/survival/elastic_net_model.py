@@ -1,6 +1,5 @@
 """The elastic net with its penalty chosen by cross-validation: a score to keep and to ship."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomaai_training.documents import check_format, read_document, write_document
 from gliomaai_training.survival.elastic_net import (
     ElasticNetConfig,
     ElasticNetPath,
@@ -81,11 +81,7 @@ class ElasticNetModel:
         Raises:
             ValueError: it is no such document, or incomplete.
         """
-        if document.get("format") != FORMAT or document.get("version") != VERSION:
-            raise ValueError(
-                f"needs {FORMAT!r} of version {VERSION}, not {document.get('format')!r} of "
-                f"version {document.get('version')!r}"
-            )
+        check_format(document, FORMAT, VERSION)
         try:
             return cls(
                 str(document["name"]),
@@ -228,13 +224,9 @@ def read_elastic_net(file: Path) -> ElasticNetModel:
     Raises:
         ValueError: the file is none.
     """
-    try:
-        document = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    return ElasticNetModel.from_document(document)
+    return ElasticNetModel.from_document(read_document(file))
 
 
 def write_elastic_net(model: ElasticNetModel, file: Path) -> None:
     """Writes a score as JSON."""
-    file.write_text(json.dumps(model.document(), indent=1, allow_nan=False) + "\n", "utf-8")
+    write_document(model.document(), file)

@@ -6,7 +6,6 @@ and the longest axis ends at 100 (Iasonos et al., J Clin Oncol 2008;26:1364). Th
 linear predictor on another scale: survival from points is the model's, to rounding.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomaai_training.documents import check_format, read_document, write_document
 from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.cox_prediction import Patient
 from gliomaai_training.survival.terms import (
@@ -188,11 +188,7 @@ class Nomogram:
         Raises:
             ValueError: it is no such document, or incomplete.
         """
-        if document.get("format") != FORMAT or document.get("version") != VERSION:
-            raise ValueError(
-                f"needs {FORMAT!r} of version {VERSION}, not {document.get('format')!r} of "
-                f"version {document.get('version')!r}"
-            )
+        check_format(document, FORMAT, VERSION)
         try:
             axes = tuple(
                 NomogramAxis(
@@ -302,13 +298,9 @@ def read_nomogram(file: Path) -> Nomogram:
     Raises:
         ValueError: the file is none.
     """
-    try:
-        document = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    return Nomogram.from_document(document)
+    return Nomogram.from_document(read_document(file))
 
 
 def write_nomogram(nomogram: Nomogram, file: Path) -> None:
     """Writes a nomogram as JSON."""
-    file.write_text(json.dumps(nomogram.document(), indent=1, allow_nan=False) + "\n", "utf-8")
+    write_document(nomogram.document(), file)

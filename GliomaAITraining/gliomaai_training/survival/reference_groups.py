@@ -1,6 +1,5 @@
 """Observed survival of groups of the cohort, beside which a patient's own curve is shown."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gliomaai_training.documents import check_format, read_document, write_document
 from gliomaai_training.survival.outcome import Outcome
 from gliomaai_training.survival.product_limit import product_limit
 
@@ -76,11 +76,7 @@ class ReferenceGroups:
         Raises:
             ValueError: it is no such document, of another version, or incomplete.
         """
-        if document.get("format") != FORMAT or document.get("version") != VERSION:
-            raise ValueError(
-                f"needs {FORMAT!r} of version {VERSION}, not {document.get('format')!r} of "
-                f"version {document.get('version')!r}"
-            )
+        check_format(document, FORMAT, VERSION)
         try:
             groups = tuple(
                 ReferenceGroup(
@@ -157,10 +153,7 @@ def read_reference_groups(file: Path) -> ReferenceGroups:
     Raises:
         ValueError: the file holds none.
     """
-    try:
-        document = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
+    document = read_document(file)
     if not isinstance(document, dict):
         raise ValueError(f"{file} holds no reference groups")
     return ReferenceGroups.from_document(document)
@@ -168,4 +161,4 @@ def read_reference_groups(file: Path) -> ReferenceGroups:
 
 def write_reference_groups(groups: ReferenceGroups, file: Path) -> None:
     """Writes groups as JSON."""
-    file.write_text(json.dumps(groups.document(), indent=1, allow_nan=False) + "\n", "utf-8")
+    write_document(groups.document(), file)

@@ -1,6 +1,5 @@
 """Fitted statistical models become a model pack with its card."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import yaml
 
 from gliomaai_training.covariates import is_known, radiomics_name
 from gliomaai_training.diagnosis.joint_model import JointModel
+from gliomaai_training.documents import read_document
 from gliomaai_training.inference.model_pack import CARD, MODELS, ModelPack, write_pack
 from gliomaai_training.inference.statistical_packs import (
     FORMAT,
@@ -114,7 +114,7 @@ def write_statistical_pack(
     entries = [_entry(one, studies, files) for one in plan.models]
     settings: dict[str, Any] = {"task": plan.task.value, "format": FORMAT, "models": entries}
     if plan.radiomics is not None:
-        settings["radiomics"] = json.loads((studies / plan.radiomics).read_text("utf-8"))
+        settings["radiomics"] = read_document(studies / plan.radiomics)
     metadata = {
         "name": folder.name,
         "version": version,
@@ -134,10 +134,7 @@ StatisticalModel = CoxModel | JointModel
 
 
 def _models(file: Path, task: Task) -> list[StatisticalModel]:
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
+    content = read_document(file)
     build = CoxModel.from_document if task is Task.PROGNOSIS else JointModel.from_document
     documents = content if isinstance(content, list) else [content]
     return [build(document) for document in documents]

@@ -20,7 +20,7 @@ setup: $(STAMP) ## Make the virtual environment and install both packages into i
 $(STAMP): pyproject.toml GliomaAITraining/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-	    --editable 'GliomaAITraining[openvino]' --editable '.[dev,slicer]'
+	    --editable 'GliomaAITraining[openvino,studies]' --editable '.[dev,slicer]'
 	touch $(STAMP)
 
 demo: $(STAMP) ## Simulate a patient, analyse it and write its report.

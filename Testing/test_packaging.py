@@ -172,6 +172,8 @@ DISTRIBUTIONS = {
     "GliomaAILib": "gliomaai",
     "PIL": "pillow",
     "gliomaai_training": "gliomaai-training",
+    "pywt": "pywavelets",
+    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 """Distribution by import name, where they differ."""

@@ -29,6 +29,9 @@ COMMANDS = {
 
 CANCELLED = 130
 
+OF_STUDIES = ("lifelines", "pywt", "sklearn")
+"""What comes with the extra `studies` only: the clinic does without."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand; returns the process's exit code: 1 for an error, 2 for wrong usage."""
@@ -39,6 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, Cancelled):
         sys.stderr.write("Cancelled.\n")
         return CANCELLED
+    except ModuleNotFoundError as error:
+        if arguments.debug or error.name not in OF_STUDIES:
+            raise
+        sys.stderr.write(
+            f"Error: {error.name} is not installed: pip install 'gliomaai-training[studies]'\n"
+        )
+        return 1
     except (OSError, ValueError) as error:
         if arguments.debug:
             raise

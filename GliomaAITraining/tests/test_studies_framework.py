@@ -166,3 +166,15 @@ def test_the_command_refuses(
     assert main(["study", *words]) == 1
     assert message in capsys.readouterr().err
     assert command.__doc__
+
+
+def test_without_the_extra_a_study_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name="lifelines")
+
+    monkeypatch.setattr("gliomaai_training.studies.registry.find_study", absent)
+    arguments = ["study", "controls", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "pip install 'gliomaai-training[studies]'" in capsys.readouterr().err

@@ -47,5 +47,5 @@ def native_uncertainty(assessment: Assessment) -> sitk.Image | None:
     prepared, reference = assessment.prepared, assessment.reference
     native = prepared.native_grids[reference]
     to_common = prepared.to_native[reference].GetInverse()
-    bits = sitk.GetArrayViewFromImage(resample(assessment.entropy, native, to_common))
+    bits = sitk.GetArrayFromImage(resample(assessment.entropy, native, to_common))
     return native.image(np.clip(np.rint(bits * STEPS_PER_BIT), 0, 255).astype(np.uint8))

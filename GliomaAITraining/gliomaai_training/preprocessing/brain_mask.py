@@ -213,7 +213,7 @@ def cleaned(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     components = sitk.ConnectedComponent(image)
     sizes = np.bincount(sitk.GetArrayViewFromImage(components).ravel())
     largest = components == (int(sizes[1:].argmax()) + 1)
-    filled = sitk.GetArrayViewFromImage(sitk.BinaryFillhole(largest))
+    filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(largest))
     result[box] = filled[1:-1, 1:-1, 1:-1]
     return result
 

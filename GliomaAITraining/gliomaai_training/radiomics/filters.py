@@ -80,4 +80,4 @@ def _wavelet_bands(
 
 
 def _array(image: sitk.Image) -> NDArray[np.float64]:
-    return np.asarray(sitk.GetArrayViewFromImage(image), np.float64)
+    return np.asarray(sitk.GetArrayFromImage(image), np.float64)

@@ -110,7 +110,7 @@ def test_analysis_correction_and_both_results(worker: Worker, flair: Path, tmp_p
     assert after["measures"]["volumes_ml"]["ED"] < before["measures"]["volumes_ml"]["ED"]
     assert "corrected by hand" in (tmp_path / "second" / "report.html").read_text("utf-8")
     assert before["prognosis"] is None
-    assert "needs age" in before["not_estimated"]["prognosis"]
+    assert "Without age and sex" in before["not_estimated"]["prognosis"]
     clinical, imaging = after["prognosis"]["estimates"]
     assert clinical["model"]["name"] == "Before surgery with performance"
     volume = next(one for one in imaging["moved"] if one["name"] == "wt_ml")

@@ -17,7 +17,6 @@ from gliomaai_training.survival.baseline import Baseline, breslow
 from gliomaai_training.survival.cox_model import CoxModel, read_cox_model, write_cox_model
 from gliomaai_training.survival.cox_prediction import contributions, predict, survival_curve
 from gliomaai_training.survival.fit_cox import fit_cox
-from gliomaai_training.survival.model_family import ModelFamily, richest_first
 from gliomaai_training.survival.outcome import outcome
 from gliomaai_training.survival.terms import (
     CategoricalTerm,
@@ -349,20 +348,6 @@ def test_a_stratified_model_asks_for_the_stratum() -> None:
     assert predict(settled, a_patient()).landmarks[24.0] == two
 
 
-def test_a_family_uses_the_richest_model_that_can_be_used(model: CoxModel) -> None:
-    patients, followed = made_up_patients()
-    less = fit_cox(patients, followed, replace(PLAN, name="reduced", terms=PLAN.terms[:2])).model
-    family = richest_first("made-up", [less, model])
-    full = family.choose(a_patient())
-    assert (full.model.name, full.missing) == ("made up", ())
-    reduced = family.choose(a_patient() | {"state": None, "volume_ml": float("nan")})
-    assert (reduced.model.name, reduced.missing) == ("reduced", ("WHO state", "Tumour volume"))
-    with pytest.raises(MissingCovariateError, match="every made-up model needs Age"):
-        family.choose({"sex": "F"})
-    with pytest.raises(ValueError, match="has no model"):
-        ModelFamily("empty", ())
-
-
 def test_the_spline_is_harrell_s() -> None:
     """Linear beyond the outer knots, smooth within; the formula of RMS 2.4.5 at one point."""
     term = NumericTerm(
@@ -431,7 +416,7 @@ def test_prediction_needs_numpy_only() -> None:
     heavy = "lifelines", "pandas", "scipy", "matplotlib", "sklearn", "torch"
     code = (
         "import sys, gliomaai_training.survival.cox_prediction, "
-        "gliomaai_training.survival.model_family, gliomaai_training.survival.nomogram\n"
+        "gliomaai_training.survival.nomogram\n"
         f"sys.exit(','.join(m for m in {heavy!r} if m in sys.modules) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

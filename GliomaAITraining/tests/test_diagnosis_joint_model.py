@@ -236,16 +236,7 @@ def test_impossible_values_are_refused(
         model.diagnose(facts)  # type: ignore[arg-type]
 
 
-def test_a_poorer_model_is_used_and_named_where_something_is_unknown(model: JointModel) -> None:
-    table = made_up(200, 1)
-    poorer = fit_joint_model(table, config("age_years", "sex"), ModelCard("poorer", "A"))
-    models = JointModels((model, poorer))
-    choice = models.choose({"age_years": 40.0, "sex": "F", "wt_ml": None})
-    assert choice.model.name == "poorer"
-    assert choice.missing == ("whole tumour",)
-    assert models.choose({"age_years": 40.0, "sex": "F", "wt_ml": 3.0}).missing == ()
-    with pytest.raises(MissingCovariateError, match="needs age"):
-        models.choose({"sex": "F"})
+def test_what_is_unknown_is_named(model: JointModel) -> None:
     with pytest.raises(MissingCovariateError, match="m needs whole tumour"):
         model.diagnose({"age_years": 40.0, "sex": "F"})
 

@@ -14,7 +14,8 @@ from gliomaai_training.studies.folder import write_study
 from gliomaai_training.studies.postoperative_models import choose_specification
 from gliomaai_training.studies.study import StudyResult, StudySettings
 from gliomaai_training.survival.cox_model import CoxModel, read_cox_model
-from gliomaai_training.survival.model_family import richest_first
+from gliomaai_training.survival.cox_prediction import predict
+from gliomaai_training.survival.terms import MissingCovariateError
 
 SIZES = (300, 140, 90)
 
@@ -53,11 +54,13 @@ def test_the_postoperative_study(
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 10_000
     names = ("postoperative", "postoperative-without-resection", "postoperative-age-state")
     models = [read_cox_model(tmp_path / "models" / f"{name}.json") for name in names]
-    family = richest_first("post-operative", models)
     ages = dict.fromkeys(("age_years", "age_years_glioblastoma", "age_years_mutant"), 50.0)
     known = ages | {"who_state": {"GBM": 0.5, "A2": 0.5}}
-    assert family.choose(known).model.name == models[2].name
-    assert family.choose(known | {"sex": "F"}).missing == ("resection",)
+    at_two_years = predict(models[2], known).landmarks[24.0]
+    assert at_two_years is not None
+    assert 0 < at_two_years[0] < 1
+    with pytest.raises(MissingCovariateError, match="resection"):
+        predict(models[0], known | {"sex": "F"})
 
 
 def test_the_preoperative_study(settings: StudySettings, tmp_path: Path) -> None:

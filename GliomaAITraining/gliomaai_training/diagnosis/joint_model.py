@@ -257,17 +257,8 @@ class JointModel:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The model to use for a patient, and what is missing for a richer one."""
-
-    model: JointModel
-    missing: tuple[str, ...]
-    """Labels of what the richest model needs and is not known; empty if that one is used."""
-
-
-@dataclass(frozen=True)
 class JointModels:
-    """Models that need more or less to be known: the richest possible one is used and named."""
+    """Models that need more or less to be known."""
 
     models: tuple[JointModel, ...]
     """In order of preference: the richest first."""
@@ -279,18 +270,6 @@ class JointModels:
     def document(self) -> list[dict[str, Any]]:
         """The models as JSON holds them."""
         return [model.document() for model in self.models]
-
-    def choose(self, patient: Patient) -> Choice:
-        """The first model whose covariates are all known.
-
-        Raises:
-            MissingCovariateError: even the most modest model needs more than is known.
-        """
-        for model in self.models:
-            if not _missing(model, patient):
-                return Choice(model, _missing(self.models[0], patient))
-        modest = min(self.models, key=lambda model: len(_missing(model, patient)))
-        raise MissingCovariateError("every diagnosis model", _missing(modest, patient))
 
 
 def read_joint_models(file: Path) -> JointModels:
@@ -347,7 +326,3 @@ def _answer(rule: CertaintyRule, chances: Floats) -> Answer:
     (value,), (probability,) = likeliest(rule.question, chances[None, :])
     sure = rule.is_sure(value, float(probability))
     return Answer(value if sure else INDETERMINATE, value, float(probability))
-
-
-def _missing(model: JointModel, patient: Patient) -> tuple[str, ...]:
-    return tuple(term.label for term in model.terms if is_missing(patient.get(term.name)))

@@ -84,8 +84,7 @@ def predict(model: CoxModel, patient: Patient, stratum: str | None = None) -> Su
     """The survival of one patient: the whole curve at every step, and the landmarks.
 
     Raises:
-        MissingCovariateError: a covariate is unknown (`ModelFamily.choose` finds a model that can
-            do without it).
+        MissingCovariateError: a covariate is unknown.
         ValueError: an impossible value, a category never seen, an unknown stratum.
     """
     encoded = model.encode({name: [value] for name, value in patient.items()})

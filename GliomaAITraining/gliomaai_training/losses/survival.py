@@ -1,0 +1,144 @@
+"""Losses of the log-risk head: Cox's partial likelihood and pairwise ranking."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Ties = Literal["breslow", "efron"]
+Ranking = Literal["logistic", "hinge"]
+
+
+@dataclass(frozen=True, eq=False)
+class FollowedRisks:
+    """Log-risks of n patients beside what happened to them."""
+
+    risk: Tensor
+    """(n,) higher is worse."""
+    months: Tensor
+    """(n,) to death or last contact."""
+    event: Tensor
+    """(n,) boolean: whether `months` ended in death."""
+
+    def __post_init__(self) -> None:
+        shapes = {tuple(part.shape) for part in (self.risk, self.months, self.event)}
+        if len(shapes) > 1 or self.risk.ndim != 1:
+            raise ValueError(f"needs one risk, time and event for each patient, not {shapes}")
+
+    def joined(self, others: "FollowedRisks") -> "FollowedRisks":
+        """These patients and others, compared with each other."""
+        return FollowedRisks(
+            torch.cat([self.risk, others.risk.to(self.risk)]),
+            torch.cat([self.months, others.months.to(self.months)]),
+            torch.cat([self.event, others.event.to(self.event)]),
+        )
+
+
+def cox_loss(followed: FollowedRisks, ties: Ties = "efron") -> Tensor:
+    """Negative log partial likelihood for each death (Cox 1975).
+
+    Breslow: (1/D) sum_{i: died} [log sum_{j: t_j >= t_i} exp(r_j) - r_i]. Efron (1977) takes, for
+    the l-th of d deaths at one time, l/d of their own hazards off the sum. In logarithms, so that
+    no risk is too large; who is censored when another dies was at risk.
+
+    Returns:
+        Scalar, float64; 0 with a gradient of 0 where nobody died.
+    """
+    if ties not in get_args(Ties):
+        raise ValueError(f"ties are treated by {' or '.join(get_args(Ties))}, not {ties!r}")
+    order = torch.argsort(followed.months, descending=True, stable=True)
+    risk, died = followed.risk.double()[order], followed.event[order]
+    if not bool(died.any()):
+        return followed.risk.double().sum() * 0
+    _, tie, count = torch.unique_consecutive(
+        followed.months[order], return_inverse=True, return_counts=True
+    )
+    last = count.cumsum(0) - 1
+    at_risk = torch.logcumsumexp(risk, 0)[last][tie][died]
+    risk, tie = risk[died], tie[died]
+    if ties == "efron":
+        at_risk = at_risk + _efron_correction(risk - at_risk, tie, len(count))
+    return (at_risk - risk).mean()
+
+
+def _efron_correction(log_share: Tensor, tie: Tensor, times: int) -> Tensor:
+    """What Efron adds to the log of the risk set's hazard, for each death.
+
+    Args:
+        log_share: (deaths,) log of each one's share of the risk set's hazard.
+        tie: (deaths,) number of the time at which each died, rising.
+        times: how many times there are.
+    """
+    deaths = torch.bincount(tie, minlength=times)
+    place = torch.arange(len(tie), device=tie.device) - (deaths.cumsum(0) - deaths)[tie]
+    share = torch.zeros(times, dtype=log_share.dtype, device=tie.device)
+    share = share.index_add(0, tie, log_share.exp())[tie]
+    return torch.log1p(-share * place / deaths[tie])
+
+
+def ranking_loss(followed: FollowedRisks, form: Ranking = "logistic") -> Tensor:
+    """Mean penalty over the pairs of which it is known who died first.
+
+    A pair (i, j) counts if i died before j's time, as in Harrell's C. Logistic:
+    log(1 + exp(-(r_i - r_j))); hinge: max(0, 1 - (r_i - r_j)).
+
+    Returns:
+        Scalar, float64; 0 with a gradient of 0 where there is no such pair.
+    """
+    if form not in get_args(Ranking):
+        raise ValueError(f"the ranking loss is {' or '.join(get_args(Ranking))}, not {form!r}")
+    risk = followed.risk.double()
+    first = followed.event[:, None] & (followed.months[:, None] < followed.months[None, :])
+    if not bool(first.any()):
+        return risk.sum() * 0
+    margin = (risk[:, None] - risk[None, :])[first]
+    penalty = functional.softplus(-margin) if form == "logistic" else functional.relu(1 - margin)
+    return penalty.mean()
+
+
+class RiskBank:
+    """The latest log-risks of patients seen before, without gradient.
+
+    Batches of whole brains hold a few patients, among whom hardly anyone can be compared. The bank
+    lets every sample be compared with as many others as a partial likelihood needs; the gradient
+    goes through the samples alone. A patient who comes again takes the place of what was stored.
+    """
+
+    def __init__(self, capacity: int = 128) -> None:
+        if capacity < 1:
+            raise ValueError(f"a bank holds at least one patient, not {capacity}")
+        self._capacity = capacity
+        self._stored: dict[str, tuple[float, float, bool]] = {}
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def joined(self, patients: list[str], followed: FollowedRisks) -> FollowedRisks:
+        """A batch and everybody in the bank who is not in the batch.
+
+        Args:
+            patients: who they are, in the batch's order.
+            followed: the batch.
+        """
+        others = [found for name, found in self._stored.items() if name not in patients]
+        if not others:
+            return followed
+        risk, months, event = zip(*others, strict=True)
+        return followed.joined(
+            FollowedRisks(torch.tensor(risk), torch.tensor(months), torch.tensor(event))
+        )
+
+    def store(self, patients: list[str], followed: FollowedRisks) -> None:
+        """Takes a batch in; the longest stored leave."""
+        values = (part.detach().tolist() for part in _columns(followed))
+        for name, *row in zip(patients, *values, strict=True):
+            self._stored.pop(name, None)
+            self._stored[name] = (row[0], row[1], row[2])
+        while len(self._stored) > self._capacity:
+            self._stored.pop(next(iter(self._stored)))
+
+
+def _columns(followed: FollowedRisks) -> tuple[Tensor, Tensor, Tensor]:
+    return followed.risk, followed.months, followed.event

@@ -10,8 +10,8 @@ def build_network(settings: Mapping[str, Any]) -> nn.Module:
     """Builds an untrained network.
 
     Args:
-        settings: `architecture` (`segmentation` or `brain_mask`) and the fields of that
-            architecture's configuration.
+        settings: `architecture` (`segmentation`, `multitask` or `brain_mask`) and the fields of
+            that architecture's configuration.
 
     Raises:
         ValueError: unknown architecture or field.
@@ -25,8 +25,13 @@ def build_network(settings: Mapping[str, Any]) -> nn.Module:
         )
 
         return SegmentationNetwork(SegmentationNetworkConfig(**fields))
+    if architecture == "multitask":
+        from gliomaai_training.networks.multitask import MultiTaskNetwork, MultiTaskNetworkConfig
+
+        return MultiTaskNetwork(MultiTaskNetworkConfig(**fields))
     if architecture == "brain_mask":
         from gliomaai_training.networks.brain_mask import BrainMaskNetwork, BrainMaskNetworkConfig
 
         return BrainMaskNetwork(BrainMaskNetworkConfig(**fields))
-    raise ValueError(f"unknown architecture {architecture!r}; known: segmentation, brain_mask")
+    known = "segmentation, multitask, brain_mask"
+    raise ValueError(f"unknown architecture {architecture!r}; known: {known}")

@@ -1,5 +1,6 @@
 """The segmentation network: a branch for each sequence, CNN stages, a Transformer, a U-decoder."""
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -16,6 +17,9 @@ from gliomaai_training.networks.blocks import (
     space_to_depth,
 )
 from gliomaai_training.vocabulary import SEQUENCES, Label
+
+Merge = Callable[[int, Tensor], Tensor]
+"""Merges something into the features of a decoder stage, given its number, the coarsest being 0."""
 
 
 class SegmentationNetworkConfig(BaseModel):
@@ -135,26 +139,47 @@ class SegmentationNetwork(nn.Module):
         Returns:
             Logits (B, 4, Z, Y, X) by `vocabulary.Label`.
         """
-        return self._decode(images, present)[-1]
+        return self.logits(self.decode(self.encode(images, present)))
 
     def forward_deep(self, images: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """As `forward`, with the coarse logits at stride 4 before them, for deep supervision."""
-        features = self._decode(images, present)
-        return self.coarse_head(features[-2]), features[-1]
+        decoded = self.decode(self.encode(images, present))
+        return self.coarse_logits(decoded), self.logits(decoded)
 
-    def _decode(self, images: Tensor, present: Tensor) -> list[Tensor]:
-        self._check(images)
-        skips = self.encoder(images, present)
-        x = skips.pop()
-        outputs = []
-        for stage in self.decoder:
-            x = stage(x, skips.pop())
-            outputs.append(x)
-        outputs[-1] = depth_to_space(self.head(x))
-        return outputs
+    def encode(self, images: Tensor, present: Tensor) -> list[Tensor]:
+        """Features at strides 2, 4, 8 ..., arguments as in `forward`.
 
-    def _check(self, images: Tensor) -> None:
+        Raises:
+            ValueError: the images' size is no multiple of `stride`.
+        """
         if not torch.jit.is_tracing() and any(n % self.stride for n in images.shape[2:]):
             raise ValueError(
                 f"image size {tuple(images.shape[2:])} is no multiple of {self.stride}"
             )
+        features: list[Tensor] = self.encoder(images, present)
+        return features
+
+    def decode(self, features: list[Tensor], merge: Merge | None = None) -> list[Tensor]:
+        """Features of every decoder stage, the coarsest first.
+
+        Args:
+            features: of the encoder.
+            merge: called with the number and the features of each stage, gives those to go on with.
+        """
+        x = features[-1]
+        outputs = []
+        for number, stage in enumerate(self.decoder):
+            x = stage(x, features[-2 - number])
+            if merge is not None:
+                x = merge(number, x)
+            outputs.append(x)
+        return outputs
+
+    def logits(self, decoded: list[Tensor]) -> Tensor:
+        """Label logits (B, 4, Z, Y, X) from the decoder's features."""
+        return depth_to_space(self.head(decoded[-1]))
+
+    def coarse_logits(self, decoded: list[Tensor]) -> Tensor:
+        """Label logits at stride 4 from the decoder's features, for deep supervision."""
+        logits: Tensor = self.coarse_head(decoded[-2])
+        return logits

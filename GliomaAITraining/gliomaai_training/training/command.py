@@ -24,24 +24,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--store", type=Path, help="folder of converted cases (default: OUT/../store)"
     )
     parser.add_argument("--fold", type=int, help="leave this fold out; default: train on everyone")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="FOLDER",
+        help="a run or a model pack whose weights to begin with (default: random ones)",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, or goes on training, in the folder OUT."""
     from gliomaai_training.training.distributed import first_process_first, training_processes
+    from gliomaai_training.training.initial_weights import initial_weights
     from gliomaai_training.training.run_folder import RunRecord, write_record
     from gliomaai_training.training.trainer import Trainer
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = read_fit_config(arguments.config)
     store = arguments.store or arguments.out.parent / "store"
+    initial = None
+    if arguments.start_from:
+        initial = initial_weights(arguments.start_from, config, arguments.fold)
+    source = initial.source if initial else None
+    record = RunRecord(config=config, fold=arguments.fold, started_from=source)
     with training_processes(arguments.device) as processes:
         if processes.is_first:
-            write_record(RunRecord(config=config, fold=arguments.fold), arguments.out)
+            write_record(record, arguments.out)
         with first_process_first(processes):
             cases = training_cases(config, arguments.data, store, arguments.fold)
-        Trainer(config, cases, arguments.out, processes).fit()
+        state = initial.state if initial else None
+        Trainer(config, cases, arguments.out, processes, state).fit()
     return 0
 
 

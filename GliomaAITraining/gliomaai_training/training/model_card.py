@@ -41,6 +41,7 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
         f" of {phase.voxel_mm or config.voxel_mm:g} mm voxels"
         for phase in config.phases
     )
+    began = run.record.started_from or "random weights"
     left_out = "none" if run.record.fold is None else f"fold {run.record.fold} of {config.folds}"
     parts = [
         f"# {config.name}",
@@ -50,7 +51,8 @@ def segmentation_card(evaluation: Path, run: FinishedRun, notes: PackNotes) -> s
         notes.data,
         f"Left out of training: {left_out}.",
         "## Training",
-        f"{phases}; seed {config.seed}; stopped after step {run.checkpoint.step}.",
+        f"Began with {began}; {phases}; seed {config.seed}; "
+        f"stopped after step {run.checkpoint.step}.",
         "![learning curve](learning_curve.png)",
         "## Accuracy",
         (evaluation / "summary.md").read_text("utf-8"),

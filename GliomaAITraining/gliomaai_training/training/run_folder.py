@@ -20,6 +20,8 @@ class RunRecord(BaseModel):
     config: FitConfig
     fold: int | None
     """The fold left out; None when everyone was trained on."""
+    started_from: str | None = None
+    """Which weights it began with; None if random ones."""
 
 
 @dataclass(frozen=True)

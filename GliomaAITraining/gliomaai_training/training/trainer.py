@@ -51,14 +51,30 @@ class Trainer:
     """Trains one network in a folder; an interrupted run goes on from its last checkpoint."""
 
     def __init__(
-        self, config: FitConfig, cases: TrainingCases, folder: Path, processes: Processes
+        self,
+        config: FitConfig,
+        cases: TrainingCases,
+        folder: Path,
+        processes: Processes,
+        initial: Mapping[str, Tensor] | None = None,
     ) -> None:
+        """Sets the run up where it begins, or where it was interrupted.
+
+        Args:
+            config: what to train and how.
+            cases: what to learn from.
+            folder: of the checkpoints and the learning curve.
+            processes: this process among those that train together.
+            initial: the network's state to begin with; None begins at random.
+        """
         self._config, self._cases = config, cases
         self._folder, self._processes = folder, processes
         torch.manual_seed(config.seed)
         network = build_network(config.network)
         if not isinstance(network, SegmentationNetwork):
             raise ValueError(f"fit trains segmentation networks, not {config.network}")
+        if initial is not None:
+            network.load_state_dict(initial)
         self._network = channels_last(network.to(processes.device))
         self._average = AveragedModel(
             self._network, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.average_decay)

@@ -500,8 +500,9 @@ def test_a_module_is_reloaded(sample: Any) -> None:
     before = sample.widget
     sample.enter()
     sample.reload()
-    assert before.told[-2:] == ["exit", "cleanup"]
-    assert sample.widget.told == ["constructed", "setup", "enter"]
+    assert before.told[-2:] == ["enter", "cleanup"]
+    assert sample.widget.told == ["constructed", "setup"]
+    assert sample.widget_parent.isEntered
     sample.close()
 
 

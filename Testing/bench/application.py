@@ -215,16 +215,18 @@ class LoadedModule:
         self._construct()
 
     def _construct(self) -> None:
-        """Imports the file and makes module and widget, as at start or on reload."""
-        python_module = _import_file(self.name, self.path)
-        self.python_module = python_module
+        """Imports the file and makes module and widget, as at start."""
+        self.python_module = _import_file(self.name, self.path)
         self.parent = scripted.ModuleParent(self.name, self.path)
-        self.module = getattr(python_module, self.name)(self.parent)
+        self.module = getattr(self.python_module, self.name)(self.parent)
         setattr(slicer.modules, self.name.lower(), self.parent)
         setattr(slicer.modules, f"{self.name}Instance", self.module)
         self.widget_parent = scripted.ModuleWidgetParent(self.name)
         self.widget_parent.setMRMLScene(slicer.mrmlScene)
-        self.widget = getattr(python_module, f"{self.name}Widget")(self.widget_parent)
+        self._make_widget()
+
+    def _make_widget(self) -> None:
+        self.widget = getattr(self.python_module, f"{self.name}Widget")(self.widget_parent)
         setattr(slicer.modules, f"{self.name}Widget", self.widget)
         self.widget.setup()
 
@@ -249,12 +251,17 @@ class LoadedModule:
         self.widget_parent.delete()
 
     def reload(self) -> None:
-        """The developer's Reload button."""
-        entered = self.widget_parent.isEntered
-        self.close()
-        self._construct()
-        if entered:
-            self.enter()
+        """The developer's Reload button: the widget in front is hidden, cleaned up and made anew
+        in the same parent, without being left or entered."""
+        self.python_module = _import_file(self.name, self.path)
+        for child in self.widget_parent.findChildren("QWidget"):
+            child.hide()
+        self.widget.cleanup()
+        layout = self.widget_parent.layout()
+        while layout.count():
+            layout.takeAt(0)
+        self._make_widget()
+        qt.QApplication.processEvents()
 
 
 def _import_file(name: str, path: Path) -> Any:

@@ -21,7 +21,7 @@ from gliomaai_training.diagnosis.states import (
     marginals,
 )
 from gliomaai_training.inference.statistical_packs import DiagnosisPack, Inputs
-from gliomaai_training.survival.cox_prediction import describe
+from gliomaai_training.survival.cox_prediction import beyond
 from gliomaai_training.survival.terms import NumericTerm, Value
 from gliomaai_training.vocabulary import WHO_GRADES
 from GliomaAILib.assessment.estimates import Basis, Diagnosis, ModelUse, Unused, none_usable
@@ -172,9 +172,7 @@ def _beyond(model: JointModel, label: str, patient: Patient) -> str:
     term = next(term for term in model.terms if term.label == label)
     if not isinstance(term, NumericTerm):
         return label
-    low, high = term.observed[0], term.observed[-1]
-    value = describe(term, patient[term.name])
-    return f"{label} of {value}: the model saw {low:.4g} to {high:.4g}"
+    return beyond(term, patient[term.name])
 
 
 def _by_state(chances: NDArray[np.float64]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Self
 
 from gliomaai_training.diagnosis.joint_model import INDETERMINATE
+from gliomaai_training.survival.evidence import Evidence
 from gliomaai_training.survival.terms import MissingCovariateError
 
 MARGINAL_NAMES: Mapping[str, str] = MappingProxyType(
@@ -29,6 +30,9 @@ ROLE_NAMES: Mapping[str, str] = MappingProxyType(
 )
 
 HORIZONS_MONTHS = (12, 24, 60)
+
+LEAST_SHARE = 0.01
+"""Of a WHO state that is named among those that a curve is made of."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,16 @@ class NomogramReading:
 
 
 @dataclass(frozen=True)
+class StateShare:
+    """One of the WHO states that a curve is made of, where the state is not certain."""
+
+    state: str
+    probability: float
+    at_months: Mapping[int, float | None]
+    """Survival if this is the state, at 12, 24 and 60 months; None after the follow-up."""
+
+
+@dataclass(frozen=True)
 class SurvivalEstimate:
     """What one model says of a patient's survival."""
 
@@ -190,6 +204,12 @@ class SurvivalEstimate:
     """Models of the same kind that know more and could not be used."""
     extrapolated: tuple[str, ...]
     """What lies outside that which the model's cohort held; the estimate is then a guess."""
+    made_of: tuple[StateShare, ...] = ()
+    """What the curve is made of, the likeliest first: survival is the mean over the states, and
+    its interval is for the curve that tissue will tell. Empty where the state is certain or
+    plays no part."""
+    evidence: Evidence | None = None
+    """What the model's images were measured to add; None where nobody measured it."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +236,8 @@ class Prognosis:
     """For comparison."""
     unavailable: tuple[Unused, ...] = ()
     """Models of the other kind or role, where none of a kind could be used."""
+    imaging_adds: str = ""
+    """What imaging was measured to add, in a sentence; empty where there is one curve alone."""
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,13 @@ from GliomaAILib.assessment.estimates import (
     NomogramReading,
     PointAxis,
     Prognosis,
+    StateShare,
     Survival,
     SurvivalEstimate,
     Unused,
     none_usable,
 )
+from GliomaAILib.assessment.imaging_gain import imaging_gain
 
 Patient = Mapping[str, Value]
 
@@ -75,7 +77,8 @@ def estimate_prognosis(known: PatientKnowledge, pack: PrognosisPack) -> Prognosi
                 unused += one or [Unused(words, "the pack has no such model")]
         if estimates:
             said = tuple(one.estimate for one in estimates)
-            return Prognosis(role, said, _groups([one.member for one in estimates]), tuple(unused))
+            groups = _groups([one.member for one in estimates])
+            return Prognosis(role, said, groups, tuple(unused), imaging_gain(said))
     return none_usable(unused)
 
 
@@ -94,10 +97,12 @@ def _candidates(
     if inputs is Inputs.CLINICAL:
         yield from (_Candidate(member, known.by_facts) for member in pack.of(role, inputs))
         return
-    yield from (_Candidate(member, known.by_images) for member in pack.of(role, inputs))
-    for member in pack.of(role, Inputs.CLINICAL):
+    for member in pack.members:
         names = member.model.covariates
-        if any(known.by_facts.get(name) != known.by_images.get(name) for name in names):
+        by_images = member.inputs is Inputs.IMAGING or any(
+            known.by_facts.get(name) != known.by_images.get(name) for name in names
+        )
+        if member.role is role and by_images:
             yield _Candidate(member, known.by_images)
 
 
@@ -165,6 +170,15 @@ def _estimate(
         group=None if group is None else group.name,
         richer=tuple(unused),
         extrapolated=said.extrapolated,
+        made_of=tuple(
+            StateShare(
+                one.state,
+                one.probability,
+                {int(months): alive for months, alive in one.landmarks.items()},
+            )
+            for one in said.shares
+        ),
+        evidence=candidate.member.evidence if use.inputs == Inputs.IMAGING else None,
     )
 
 

@@ -109,15 +109,19 @@ def _correction(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Correcti
 
 
 def _corrected_finding(correction: Correction, voxel_ml: float) -> Finding:
+    changes = (("added", correction.added_voxels), ("removed", correction.removed_voxels))
     parts = [
-        f"{name} +{added * voxel_ml:.1f} and -{removed * voxel_ml:.1f} mL"
-        for (name, added), removed in zip(
-            correction.added_voxels.items(), correction.removed_voxels.values(), strict=True
-        )
-        if added or removed
+        f"{_volume(voxels * voxel_ml)} of {name} {done}"
+        for done, counts in changes
+        for name, voxels in counts.items()
+        if voxels
     ]
     message = (
         f"The mask was corrected by hand: {', '.join(parts)}; Dice of the whole tumour with "
         f"the network's mask {correction.dice['WT']:.2f}."
     )
     return Finding(f"{RESULT}corrected", Severity.INFO, message)
+
+
+def _volume(volume_ml: float) -> str:
+    return f"{volume_ml:.1f} mL" if volume_ml >= 0.05 else "less than 0.1 mL"

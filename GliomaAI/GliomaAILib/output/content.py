@@ -144,12 +144,16 @@ class ReportContent:
 
     @property
     def estimate_tables(self) -> tuple[tables.Table, ...]:
-        """What moved the risk and the nomogram's points, and which models spoke."""
+        """What the curve is made of, what moved the risk with the nomogram's points, and which
+        models spoke."""
         estimates = self.assessment.estimates
         found = []
         if estimates.prognosis is not None:
             # The one that knows most: what it does not need, the other does not either.
-            found.append(estimate_tables.points_table(estimates.prognosis.estimates[-1]))
+            richest = estimates.prognosis.estimates[-1]
+            if richest.made_of:
+                found.append(estimate_tables.states_table(richest))
+            found.append(estimate_tables.points_table(richest))
         models = estimate_tables.models_table(estimates)
         return (*found, models) if models.rows else tuple(found)
 
@@ -158,6 +162,12 @@ class ReportContent:
         """What has to be said with the probabilities."""
         diagnosis = self.assessment.estimates.diagnosis
         return () if diagnosis is None else estimate_tables.diagnosis_notes(diagnosis)
+
+    @property
+    def imaging_adds(self) -> str:
+        """What the difference between two survival curves is worth."""
+        prognosis = self.assessment.estimates.prognosis
+        return "" if prognosis is None else prognosis.imaging_adds
 
     @property
     def prognosis_notes(self) -> tuple[str, ...]:
@@ -183,7 +193,8 @@ class ReportContent:
     @property
     def convention(self) -> str:
         """How to read the pictures."""
-        return CONVENTION.format(reference=tables.SEQUENCE_NAMES[self.assessment.reference])
+        cuts = "Cuts through the largest extent of the tumour. " if self.has_tumour else ""
+        return cuts + CONVENTION.format(reference=tables.SEQUENCE_NAMES[self.assessment.reference])
 
 
 def report_content(assessment: Assessment) -> ReportContent:

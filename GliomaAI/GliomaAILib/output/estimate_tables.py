@@ -6,6 +6,7 @@ from gliomaai_training.diagnosis.states import STATE_NAMES
 from GliomaAILib.assessment.estimates import (
     HORIZONS_MONTHS,
     INPUT_NAMES,
+    LEAST_SHARE,
     MARGINAL_NAMES,
     ROLE_NAMES,
     Basis,
@@ -93,6 +94,29 @@ def points_table(estimate: SurvivalEstimate) -> Table:
     return Table(title, columns, (3, 4, 5), tuple(rows), caption, shares=shares)
 
 
+def states_table(estimate: SurvivalEstimate) -> Table:
+    """What the curve is made of, where the WHO state is not certain."""
+    rows = [
+        Row(
+            (
+                STATE_NAMES.get(one.state, one.state),
+                f"{100 * one.probability:.0f} %",
+                *(_share(one.at_months.get(months)) for months in HORIZONS_MONTHS),
+            )
+        )
+        for one in estimate.made_of
+        if one.probability >= LEAST_SHARE
+    ]
+    columns = ("If the WHO state is", "probability", *(f"{m} months" for m in HORIZONS_MONTHS))
+    caption = (
+        f"Alive by “{estimate.model.name}”. The curve is the mean over the states, and its "
+        "interval is for the curve that tissue will tell. States below "
+        f"{100 * LEAST_SHARE:.0f} % are not listed."
+    )
+    title, shares = "What the curve is made of", (0.4, 0.15, 0.15, 0.15, 0.15)
+    return Table(title, columns, (1, 2, 3, 4), tuple(rows), caption, shares=shares)
+
+
 def models_table(estimates: Estimates) -> Table:
     """Which models spoke."""
     rows = []
@@ -136,6 +160,10 @@ def _richer(unused: Sequence[Unused]) -> Iterator[str]:
 
 def _lacks(why: str) -> str:
     return why if why.startswith("needs ") else f"cannot be used ({why})"
+
+
+def _share(survival: float | None) -> str:
+    return NOTHING if survival is None else f"{100 * survival:.0f} %"
 
 
 def _at(survival: Survival | None) -> str:

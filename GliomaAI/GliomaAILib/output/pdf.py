@@ -63,11 +63,10 @@ class _Page:
         from reportlab.platypus import KeepTogether
 
         content = self._content
-        extent = " at the largest extent" if content.has_tumour else ""
         shape = ", diameters" if content.diameters else ""
         unsure = " and uncertainty" if content.uncertainty else ""
         pictures = [
-            self._title(f"Key images{extent}"),
+            self._title("Key images"),
             self._legend(),
             self._key_images(),
             self._text(content.convention, 6.5, _SOFT),
@@ -222,7 +221,8 @@ class _Page:
             charts.append([self._title("Diagnosis", content.diagnosis_mark), bars, *notes])
         if content.survival is not None:
             curves = SurvivalCurves(content.survival, self._fonts, width)
-            charts.append([self._title("Prognosis", "estimate"), curves])
+            worth = [self._text(content.imaging_adds, 7)] if content.imaging_adds else []
+            charts.append([self._title("Prognosis", "estimate"), curves, *worth])
         story: list[Any] = []
         if charts:
             story.append(self._beside([*charts, *([[]] * (2 - len(charts)))]))

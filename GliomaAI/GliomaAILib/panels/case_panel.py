@@ -30,9 +30,11 @@ class CasePanel(Panel):
         drop = DropFrame(self._open)
         drop_layout = qt.QVBoxLayout(drop)
         drop_layout.setContentsMargins(0, 0, 0, 0)
-        drop_layout.addLayout(self._study_row())
-        drop_layout.addLayout(self._sequence_form(scene))
         layout.addWidget(drop)
+        drop_layout.addLayout(self._study_row())
+        form = qt.QFormLayout()
+        drop_layout.addLayout(form)  # first: what is put into it has a parent then
+        self._fill_sequence_form(form, scene)
         self._facts = FactsForm(self._facts_changed)
         layout.addWidget(self._facts.widget)
         self._notices = NoticeList("caseNotices")
@@ -78,8 +80,7 @@ class CasePanel(Panel):
         self._sample_button.objectName = "sampleButton"
         return row(self._open_button, self._sample_button, self._recognise_button)
 
-    def _sequence_form(self, scene: Any) -> Any:
-        form = qt.QFormLayout()
+    def _fill_sequence_form(self, form: Any, scene: Any) -> None:
         for name in SEQUENCES:
             selector = slicer.qMRMLNodeComboBox()
             selector.objectName = f"{name}Selector"
@@ -99,7 +100,6 @@ class CasePanel(Panel):
             label = qt.QLabel(f"{NAMES[name]}:")
             label.setBuddy(selector)
             form.addRow(label, row(selector, confidence))
-        return form
 
     def _chooser(self, sequence: str) -> Callable[[Any], None]:
         def choose(node: Any) -> None:

@@ -35,13 +35,18 @@ class Canvas:
         self.widget.objectName = name
         self.widget.visible = False
         self._drawn: Any = None
+        self._theme: Any = None
+
+    @property
+    def has_other_theme(self) -> bool:
+        """Whether there is a picture, with the colours of another theme than the present one."""
+        return bool(self._drawn) and self._theme != self.widget.palette.cacheKey()
 
     def new(self, content: Any, height_px: int, description: str) -> Any:
         """A painter for new content, None where content and theme are the same, or it is empty."""
-        drawn = content, self.colour(qt.QPalette.WindowText).name()
-        if drawn == self._drawn:
+        if content == self._drawn and not self.has_other_theme:
             return None
-        self._drawn = drawn
+        self._drawn, self._theme = content, self.widget.palette.cacheKey()
         self.widget.visible = bool(content)
         if not content:
             return None
@@ -70,13 +75,13 @@ class BarChart:
     """Horizontal bars with their labels and values."""
 
     def __init__(self, name: str) -> None:
-        self._canvas = Canvas(name)
-        self.widget = self._canvas.widget
+        self.canvas = Canvas(name)
+        self.widget = self.canvas.widget
 
     def draw(self, bars: Sequence[Bar]) -> None:
         """Shows these bars; nothing where there are none."""
         described = "; ".join(f"{words(bar.label)}: {bar.value}" for bar in bars)
-        painter = self._canvas.new(tuple(bars), ROW_HEIGHT_PX * len(bars), described)
+        painter = self.canvas.new(tuple(bars), ROW_HEIGHT_PX * len(bars), described)
         if painter is None:
             return
         metrics = painter.fontMetrics()
@@ -87,24 +92,24 @@ class BarChart:
             top = number * ROW_HEIGHT_PX
             painter.drawText(0, top + 16, fitted(painter, words(bar.label), left - 6))
             painter.drawText(left + room + 6, top + 16, bar.value)
-            painter.fillRect(left, top + 5, room, 14, self._canvas.colour(qt.QPalette.Mid))
+            painter.fillRect(left, top + 5, room, 14, self.canvas.colour(qt.QPalette.Mid))
             part = round(room * bar.fraction)
-            painter.fillRect(left, top + 5, part, 14, self._canvas.colour(qt.QPalette.Highlight))
-        self._canvas.done(painter)
+            painter.fillRect(left, top + 5, part, 14, self.canvas.colour(qt.QPalette.Highlight))
+        self.canvas.done(painter)
 
 
 class CurveChart:
     """Survival curves with their intervals, over months."""
 
     def __init__(self) -> None:
-        self._canvas = Canvas("curveChart")
-        self.widget = self._canvas.widget
+        self.canvas = Canvas("curveChart")
+        self.widget = self.canvas.widget
 
     def draw(self, curves: Sequence[Curve]) -> None:
         """Shows these curves; nothing where there are none."""
         described = "; ".join(words(curve.label) for curve in curves)
         height = CURVE_HEIGHT_PX + LEGEND_ROW_PX * len(curves)
-        painter = self._canvas.new(tuple(curves), height, described)
+        painter = self.canvas.new(tuple(curves), height, described)
         if painter is None:
             return
         longest = max(curve.months[-1] for curve in curves if not curve.is_reference)
@@ -119,11 +124,11 @@ class CurveChart:
             painter.drawLine(
                 qt.QPointF(MARGIN_PX, top + 9), qt.QPointF(MARGIN_PX + LEGEND_LINE_PX, top + 9)
             )
-            painter.setPen(self._canvas.colour(qt.QPalette.WindowText))
+            painter.setPen(self.canvas.colour(qt.QPalette.WindowText))
             left = MARGIN_PX + LEGEND_LINE_PX + 8
             label = fitted(painter, words(curve.label), WIDTH_PX - left)
             painter.drawText(qt.QPointF(left, top + 13), label)
-        self._canvas.done(painter)
+        self.canvas.done(painter)
 
     def _axes(self, painter: Any, longest: float) -> None:
         painter.drawLine(qt.QPointF(*_place(0, 0, longest)), qt.QPointF(*_place(0, 1, longest)))
@@ -151,8 +156,7 @@ class CurveChart:
         painter.drawPath(path)
 
     def _band(self, painter: Any, curve: Curve, longest: float, colour: Any) -> None:
-        pale = qt.QColor(colour)
-        pale.setAlpha(50)
+        pale = qt.QColor(colour.red(), colour.green(), colour.blue(), 50)
         for index in range(len(curve.months) - 1):
             x, top = _place(curve.months[index], curve.high[index], longest)
             right, bottom = _place(curve.months[index + 1], curve.low[index], longest)
@@ -163,14 +167,14 @@ class NomogramChart:
     """The scales of a nomogram, with the patient marked on each and on their sum."""
 
     def __init__(self) -> None:
-        self._canvas = Canvas("nomogramChart")
-        self.widget = self._canvas.widget
+        self.canvas = Canvas("nomogramChart")
+        self.widget = self.canvas.widget
 
     def draw(self, nomogram: NomogramView | None) -> None:
         """Shows a nomogram; nothing where there is none."""
         axes = () if nomogram is None else nomogram.axes
         described = "; ".join(f"{words(a.label)} {a.value}: {round(a.points)}" for a in axes)
-        painter = self._canvas.new(nomogram, AXIS_HEIGHT_PX * (len(axes) + 1), described)
+        painter = self.canvas.new(nomogram, AXIS_HEIGHT_PX * (len(axes) + 1), described)
         if painter is None or nomogram is None:
             return
         points = [point for axis in axes for __, point in axis.ticks]
@@ -184,7 +188,7 @@ class NomogramChart:
         ends = [(str(round(point)), point) for point in (nomogram.least, nomogram.most)]
         self._axis(painter, len(axes), _("Total"), nomogram.total, whole)
         self._ticks(painter, len(axes), ends, whole)
-        self._canvas.done(painter)
+        self.canvas.done(painter)
 
     def _axis(
         self, painter: Any, number: int, title: str, points: float, span: tuple[float, float]
@@ -196,8 +200,8 @@ class NomogramChart:
         painter.drawText(qt.QPointF(2, top + 14), fitted(painter, title, WIDTH_PX - width - 12))
         painter.drawText(qt.QPointF(WIDTH_PX - width - 4, top + 14), value)
         x, y = _across(points, span), top + 25
-        painter.setPen(self._canvas.colour(qt.QPalette.WindowText))
-        painter.fillRect(qt.QRectF(x - 3, y - 6, 6, 12), self._canvas.colour(qt.QPalette.Highlight))
+        painter.setPen(self.canvas.colour(qt.QPalette.WindowText))
+        painter.fillRect(qt.QRectF(x - 3, y - 6, 6, 12), self.canvas.colour(qt.QPalette.Highlight))
 
     def _ticks(
         self,

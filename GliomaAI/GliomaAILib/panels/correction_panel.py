@@ -21,6 +21,7 @@ class CorrectionPanel(Panel):
     def __init__(self, scene: Any) -> None:
         """Builds the section; `scene` is the MRML scene that the editor works in."""
         self._shown: Any = None
+        self._in_front = False
         self.widget, layout = section(_("Correction"), collapsed=True)
         self._stale = text(name="outOfDateText")
         layout.addWidget(self._stale)
@@ -47,15 +48,27 @@ class CorrectionPanel(Panel):
         self._shown = None
         self._editor.setSegmentationNode(None)
         if desk is None:
-            self.leave()
+            self._let_go()
+        elif self._in_front:
+            self._take_up()
 
     def enter(self) -> None:
-        """The module comes to the front: views and keys are the editor's."""
-        self._editor.setupViewObservations()
-        self._editor.installKeyboardShortcuts()
+        """The module comes to the front."""
+        self._in_front = True
+        self._take_up()
 
     def leave(self) -> None:
         """The module goes to the back: no effect stays active behind it."""
+        self._in_front = False
+        self._let_go()
+
+    def _take_up(self) -> None:
+        """Views and keys are the editor's."""
+        self._editor.setupViewObservations()
+        if slicer.util.mainWindow() is not None:  # which has the keys
+            self._editor.installKeyboardShortcuts()
+
+    def _let_go(self) -> None:
         self._editor.setActiveEffect(None)
         self._editor.uninstallKeyboardShortcuts()
         self._editor.removeViewObservations()

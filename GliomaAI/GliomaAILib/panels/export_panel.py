@@ -94,7 +94,9 @@ class ExportPanel(Panel):
         line = ctk.ctkPathLineEdit()
         line.toolTip = _("Empty: {folder}").format(folder=otherwise)
         line.filters = ctk.ctkPathLineEdit.Dirs | ctk.ctkPathLineEdit.Writable
-        line.settingKey = key
+        line.settingKey = key  # brings back the folder of last time
+        if not line.currentPath:
+            line.currentPath = str(otherwise)
         return line
 
     def _exported(self) -> None:
@@ -102,6 +104,7 @@ class ExportPanel(Panel):
             return
         chosen = [kind for kind, box in self._boxes.items() if box.checked]
         folder = Path(str(self._folder.currentPath) or HOME)
+        self._folder.addCurrentPathToHistory()
         self._desk.review.export(ExportRequest(folder, str(self._name.text), chosen))
         self._name.text = default_name()
 
@@ -109,6 +112,7 @@ class ExportPanel(Panel):
         if self._desk is None:
             return
         folder = Path(str(self._cohort.currentPath) or HOME / "cohort")
+        self._cohort.addCurrentPathToHistory()
         self._desk.review.save_training_case(folder, str(self._name.text).replace(" ", "-"))
 
     def _report_opened(self) -> None:

@@ -49,7 +49,11 @@ class MainPanel:
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", self._poll)
-        layout.addWidget(text(research_only(), "noticeText"))
+        self._widget = qt.QWidget()
+        layout.addWidget(self._widget)
+        inside = qt.QVBoxLayout(self._widget)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(text(research_only(), "noticeText"))
         self._selector = self._case_selector(scene)
         new = button(
             _("New case"),
@@ -58,23 +62,23 @@ class MainPanel:
         )
         new.objectName = "newCaseButton"
         self._new = new
-        layout.addLayout(row(self._selector, new))
+        inside.addLayout(row(self._selector, new))
         self._correction = CorrectionPanel(scene)
         self._settings = SettingsPanel(self._settings_changed)
+        self._risk = RiskPanel()
         self._panels: tuple[Panel, ...] = (
             StatusPanel(),
             CasePanel(scene),
             ResultPanel(),
             self._correction,
-            RiskPanel(),
+            self._risk,
             ExportPanel(),
             self._settings,
         )
         for panel in self._panels:
-            layout.addWidget(panel.widget)
+            inside.addWidget(panel.widget)
             panel.bind(None)
-        layout.addStretch(1)
-
+        inside.addStretch(1)
         self._shortcuts = Shortcuts(self._keys())
 
     @property
@@ -119,10 +123,17 @@ class MainPanel:
             self._desk.review.listen(self._draw)
 
     def close(self) -> None:
-        """Lets go of everything: the scene, the worker, the timer."""
+        """Lets go of everything: the scene, the worker, the timer.
+
+        The widgets go too: on a reload Slicer only hides them, and they would go on following the
+        scene.
+        """
+        self._entered = False
         self._timer.stop()
+        self._timer.disconnect("timeout()", self._poll)
         self._shortcuts.remove()
         self.show_case(None)
+        self._widget.deleteLater()
         self._settings.installation.close()
         self._devices.close()
         self._worker.close()
@@ -132,7 +143,7 @@ class MainPanel:
         given = self._correction.given  # every panel has the same case
         return {
             _("Alt+R"): given(lambda desk: desk.review.run()),
-            _("Alt+E"): given(lambda desk: desk.review.reassess()),
+            _("Alt+A"): given(lambda desk: desk.review.reassess()),
             _("Alt+1"): given(lambda desk: desk.views.show_key_image("axial")),
             _("Alt+2"): given(lambda desk: desk.views.show_key_image("coronal")),
             _("Alt+3"): given(lambda desk: desk.views.show_key_image("sagittal")),
@@ -186,6 +197,10 @@ class MainPanel:
             self._draw_devices()
         if self._desk is not None:
             self._desk.review.poll()
+        # Widgets get the colours of a new theme one by one, some time after the application's
+        # signal, and a style sheet may change them without any.
+        if self._desk is not None and self._risk.has_other_theme:
+            self._risk.draw(self._desk.review.state)
 
     def _draw(self, state: ReviewState) -> None:
         # Another case would end what is under way for this one.

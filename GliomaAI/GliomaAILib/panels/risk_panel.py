@@ -22,13 +22,14 @@ class RiskPanel(Panel):
         layout.addWidget(self._words)
         self._bars, self._curves = BarChart("barChart"), CurveChart()
         self._nomogram, self._moved = NomogramChart(), BarChart("movedChart")
+        self._worth = text(name="riskWorth")
         self._titles = [
-            self._titled(layout, title, chart)
-            for title, chart in (
-                (_("Probability of each WHO 2021 state, and what follows"), self._bars),
-                (_("Survival over months"), self._curves),
-                (_("Nomogram: the patient's points"), self._nomogram),
-                (_("What moved the risk most"), self._moved),
+            self._titled(layout, title, *widgets)
+            for title, *widgets in (
+                (_("Probability of each WHO 2021 state, and what follows"), self._bars.widget),
+                (_("Survival over months"), self._curves.widget, self._worth),
+                (_("Nomogram: the patient's points"), self._nomogram.widget),
+                (_("What moved the risk most"), self._moved.widget),
             )
         ]
         self._table, self._notes = text(name="riskTable"), text(name="riskNotes")
@@ -36,12 +37,20 @@ class RiskPanel(Panel):
         layout.addWidget(self._table)
         layout.addWidget(self._notes)
 
+    @property
+    def has_other_theme(self) -> bool:
+        """Whether a chart was painted with the colours of a theme that is gone."""
+        charts = (self._bars, self._curves, self._nomogram, self._moved)
+        return any(chart.canvas.has_other_theme for chart in charts)
+
     def draw(self, state: ReviewState) -> None:
         """Shows a state."""
         view = risk_view(state)
         self._words.text = _joined(view.lines)
         self._bars.draw(view.bars)
         self._curves.draw(view.curves)
+        self._worth.text = words(view.worth)
+        self._worth.visible = view.worth is not None
         self._nomogram.draw(view.nomogram)
         self._moved.draw(view.moved)
         shown = (view.bars, view.curves, view.nomogram, view.moved)
@@ -52,11 +61,11 @@ class RiskPanel(Panel):
         self._notes.text = _joined(view.notes)
         self._notes.visible = bool(view.notes)
 
-    def _titled(self, layout: Any, title: str, chart: Any) -> Any:
+    def _titled(self, layout: Any, title: str, *widgets: Any) -> Any:
         heading = text(title)
         heading.visible = False
-        layout.addWidget(heading)
-        layout.addWidget(chart.widget)
+        for widget in (heading, *widgets):
+            layout.addWidget(widget)
         return heading
 
 

@@ -112,6 +112,7 @@ class SettingsPanel(Panel):
         qt.QVBoxLayout(dialog).addWidget(browser)
         dialog.resize(720, 640)
         dialog.exec()
+        dialog.deleteLater()  # it would stay with its window
 
     def _path(self, filters: Any, tool_tip: str) -> Any:
         line = ctk.ctkPathLineEdit()
@@ -145,7 +146,7 @@ def keys_text() -> str:
     """Which keys there are."""
     return str(
         _(
-            "Keys: Alt+R run, Alt+E reassess, Alt+1, Alt+2 and Alt+3 the largest extent in axial, "
+            "Keys: Alt+R run, Alt+A reassess, Alt+1, Alt+2 and Alt+3 the largest extent in axial, "
             "coronal and sagittal slices; the editor's keys are those of the Segment Editor."
         )
     )

@@ -6,6 +6,7 @@ elsewhere, in a thread or in the worker process. The face's timer drives it.
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Protocol
@@ -81,6 +82,11 @@ EXPECTED = (ToldError, JobFailedError, SceneError, OSError, ValueError)
 """What may go wrong without a mistake of ours; the message tells the user what to do."""
 
 
+LENT_S = 0.02
+"""How long a poll waits for a thread at most: Slicer's event loop keeps the interpreter's lock
+while it is idle, so that threads of Python run only while Python of the main thread waits."""
+
+
 class Activity:
     """One chain under way."""
 
@@ -134,6 +140,7 @@ class Activity:
         self._stop()
 
     def _poll_thread(self, future: Future[Any]) -> None:
+        wait_for([future], LENT_S)
         if not future.done():
             return
         self._future = None

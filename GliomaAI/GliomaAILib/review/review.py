@@ -6,6 +6,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -347,8 +348,7 @@ class Review:
 
     def _drawn(self) -> ReviewState:
         record = self._record
-        document = json.loads(record.document) if record.document else {}
-        network = json.loads(record.network_document) if record.network_document else {}
+        document, network = _read(record.document), _read(record.network_document)
         return ReviewState(
             sequences={name: self._choice(name) for name in SEQUENCES},
             facts=record.facts,
@@ -357,7 +357,7 @@ class Review:
             outcome=self._outcome,
             commands=commands(self._situation(document)),
             has_result=bool(document),
-            analysis=json.loads(record.analysis)["job"] if record.analysis else "",
+            analysis=_read(record.analysis).get("job", ""),
             out_of_date=record.out_of_date,
             corrected=bool(document and document["correction"]),
             measures=measure_rows(document, network, self._now_ml, record.out_of_date),
@@ -389,3 +389,10 @@ class Review:
             return tuple(notice(finding) for finding in document["findings"])
         question = () if self._question is None else (self._question,)
         return (*question, *self._seen.notices)
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> Mapping[str, Any]:
+    """A JSON text of the record, empty where there is none: the same is asked for all the time."""
+    content: Mapping[str, Any] = json.loads(text) if text else {}
+    return content

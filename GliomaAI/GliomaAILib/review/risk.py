@@ -12,6 +12,7 @@ from gliomaai_training.diagnosis.states import STATE_NAMES
 from GliomaAILib.assessment.estimates import (
     HORIZONS_MONTHS,
     INPUT_NAMES,
+    LEAST_SHARE,
     MARGINAL_NAMES,
     ROLE_NAMES,
 )
@@ -83,6 +84,8 @@ class RiskView:
     lines: tuple[Message, ...]
     bars: tuple[Bar, ...] = ()
     curves: tuple[Curve, ...] = ()
+    worth: Message | None = None
+    """What the difference between two curves is worth."""
     nomogram: NomogramView | None = None
     moved: tuple[Bar, ...] = ()
     """What moved the risk, the most first."""
@@ -112,9 +115,10 @@ def risk_view(state: ReviewState) -> RiskView:
         tuple(lines),
         _bars(diagnosis),
         tuple(_curves(prognosis)),
+        verbatim(prognosis["imaging_adds"]) if prognosis.get("imaging_adds") else None,
         nomogram,
         moved,
-        (*_numbers(prognosis), *_points(nomogram), *_shares(moved)),
+        (*_numbers(prognosis), *_made_of(richest), *_points(nomogram), *_shares(moved)),
         tuple({str(note): note for note in _notes(diagnosis, prognosis)}.values()),
     )
 
@@ -249,6 +253,22 @@ def _numbers(prognosis: Part) -> Iterator[Line]:
                 continue
             numbers = tuple(round(100 * at[key]) for key in ("survival", "low", "high"))
             yield label, f"{numbers[0]} % ({numbers[1]}{DASH}{numbers[2]})"
+
+
+def _made_of(estimate: Part) -> Iterator[Line]:
+    """The states that the curve is the mean of, with survival in each."""
+    text = translate("GliomaAI", "Part of the curve: {state}, {share} (alive at {months} months)")
+    months = ", ".join(map(str, HORIZONS_MONTHS))
+    for one in estimate.get("made_of", ()):
+        if one["probability"] < LEAST_SHARE:
+            continue
+        share = f"{100 * one['probability']:.0f} %"
+        values = {"state": word(STATE_NAMES[one["state"]]), "share": share, "months": months}
+        alive = (one["at_months"][str(at)] for at in HORIZONS_MONTHS)
+        yield (
+            Message(text, values),
+            ", ".join(DASH if one is None else f"{100 * one:.0f} %" for one in alive),
+        )
 
 
 def _points(nomogram: NomogramView | None) -> Iterator[Line]:

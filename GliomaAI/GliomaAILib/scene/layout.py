@@ -29,8 +29,11 @@ def register_layouts(scene: Any) -> bool:
     if node is None:
         return False
     for number, with_3d in ((SEQUENCES_LAYOUT, False), (SEQUENCES_3D_LAYOUT, True)):
-        if not node.IsLayoutDescription(number):
-            node.AddLayoutDescription(number, description(with_3d))
+        if node.IsLayoutDescription(number):
+            continue
+        node.AddLayoutDescription(number, description(with_3d))
+        if node.GetViewArrangement() == number:  # asked for before it was known: no view is shown
+            node.SetViewArrangement(number)
     return True
 
 

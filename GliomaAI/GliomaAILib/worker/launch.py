@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +12,15 @@ from pathlib import Path
 IS_WINDOWS = sys.platform == "win32"
 
 
-def worker_command(python: str = sys.executable) -> list[str]:
-    """What starts the worker; in Slicer `sys.executable` is its Python with all its libraries."""
-    return [python, "-m", "GliomaAILib.worker"]
+def python_program() -> str:
+    """What runs Python with all libraries of this process: Slicer's launcher where this is Slicer,
+    which has it in its PATH, else this interpreter."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def worker_command() -> list[str]:
+    """What starts the worker."""
+    return [python_program(), "-m", "GliomaAILib.worker"]
 
 
 def worker_environment() -> dict[str, str]:
@@ -59,7 +66,8 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
         return
     if IS_WINDOWS:
         tree = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-        subprocess.run(tree, capture_output=True, check=False)
+        no_window = getattr(subprocess, "CREATE_NO_WINDOW")  # noqa: B009 - Windows has it
+        subprocess.run(tree, capture_output=True, check=False, creationflags=no_window)
     else:
         try:
             os.killpg(process.pid, signal.SIGKILL)

@@ -4,11 +4,12 @@ Nothing beyond the standard library is imported.
 """
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from GliomaAILib.worker.launch import python_program
 
 TORCH = "torch"
 """Never installed by pip in Slicer: its PyTorch extension finds the build for the graphics card."""
@@ -76,9 +77,7 @@ class PackageSource:
     """As pip takes it, `http://user:password@host:port`; empty for the system's."""
 
 
-def pip_command(
-    requirements: Sequence[Requirement], source: PackageSource, python: str = sys.executable
-) -> list[str]:
+def pip_command(requirements: Sequence[Requirement], source: PackageSource) -> list[str]:
     """The command that installs requirements, without what Slicer ships or its extension installs.
 
     Raises:
@@ -86,7 +85,14 @@ def pip_command(
     """
     if any(one.name == TORCH for one in requirements):
         raise ValueError("torch comes from Slicer's PyTorch extension, not from pip")
-    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command = [
+        python_program(),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     if source.wheel_folder is not None:
         command += ["--no-index", "--find-links", str(source.wheel_folder)]
     if source.proxy:

@@ -10,9 +10,11 @@ import pandas as pd
 
 from gliomaai_training.diagnosis.joint_model import QUESTIONS, CertaintyRule, JointModel
 from gliomaai_training.diagnosis.states import WHO_STATES
+from gliomaai_training.documents import write_document
 from gliomaai_training.inference.statistical_packs import Role, Task
 from gliomaai_training.survival.baseline import breslow
 from gliomaai_training.survival.cox_model import CoxModel, write_cox_model
+from gliomaai_training.survival.evidence import Evidence, Gain
 from gliomaai_training.survival.newton_cox import newton_cox
 from gliomaai_training.survival.outcome import Outcome
 from gliomaai_training.survival.reference_groups import (
@@ -122,6 +124,17 @@ SURVIVAL_MODELS: Mapping[str, tuple[Role, Sequence[TermPlan]]] = {
 }
 
 
+EVIDENCE = Evidence(
+    "volumes of the tumour",
+    "patients left out of the fit",
+    (
+        Gain("Here", 100, 50, "age, sex", (0.7, 0.65, 0.75), (-0.0004, -0.02, 0.02), 0.9731),
+        Gain("There", 90, 80, "age", (0.73, 0.69, 0.77), (0.0341, 0.009, 0.061), 0.0062),
+    ),
+)
+"""Of the pre-operative model with volumes."""
+
+
 def write_packs(
     folder: Path, models: Mapping[str, tuple[Role, Sequence[TermPlan]]] = SURVIVAL_MODELS
 ) -> None:
@@ -141,7 +154,11 @@ def write_packs(
             groups = Path(f"groups-{number}.json")
             thirds = risk_groups("made-up", model.risk(table), followed)
             write_reference_groups(thirds, studies / groups)
-        planned.append(PlannedModel(Path(file), role, groups))
+        evidence = None
+        if name == "Before surgery with volumes":
+            evidence = Path("evidence.json")
+            write_document(EVIDENCE.document(), studies / evidence)
+        planned.append(PlannedModel(Path(file), role, groups, evidence))
     plan = PackPlan(Task.PROGNOSIS, NOTES, tuple(planned))
     write_statistical_pack(folder / "prognosis", "0.9.0", plan, studies, b"licence")
     write_diagnosis_pack(folder, table)

@@ -50,7 +50,7 @@ def test_measures_and_audit_follow_the_corrected_mask(original: Assessment) -> N
     assert correction.dice["WT"] == correction.dice["TC"] == 1.0
     assert correction.dice["ET"] < 1.0
     (finding,) = (f for f in after.findings if f.code == "assessment.corrected")
-    assert f"ET +{necrosis * voxel_ml:.1f}" in finding.message
+    assert f"{necrosis * voxel_ml:.1f} mL of ET added" in finding.message
     assert (sitk.GetArrayViewFromImage(after.segmentation) == array).all()
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from assessment_makers import template_assessment
 from estimate_makers import (
     AGE,
     CONTRAST,
+    ET,
+    SEX,
+    STATE,
+    WT,
     cox_model,
     made_up_patients,
     write_packs,
@@ -31,6 +36,7 @@ from gliomaai_training.inference.statistical_packs import (
 )
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.survival.cox_prediction import predict
+from gliomaai_training.survival.term_plan import TermPlan
 from GliomaAILib.analysis import Analyst
 from GliomaAILib.assessment import covariates
 from GliomaAILib.assessment.assessment import Assessment
@@ -109,6 +115,41 @@ def test_before_surgery_both_kinds_stand_beside_each_other(
     assert len(imaging.months) == len(imaging.low) == 61
     for low, middle, high in zip(imaging.low, imaging.survival, imaging.high, strict=True):
         assert 0 <= low <= middle <= high <= 1
+
+
+def test_what_imaging_was_measured_to_add_stands_beside_the_curves(
+    bare: Assessment, models: EstimateModels
+) -> None:
+    assessment = of(bare, WOMAN, models)
+    document = document_of(assessment)
+    assert document["prognosis"]["estimates"][0]["evidence"] is None
+    assert document["prognosis"]["estimates"][1]["evidence"]["gains"][1]["p"] == 0.0062
+    said = document["prognosis"]["imaging_adds"]
+    assert said == (
+        "Imaging (volumes of the tumour) adds nothing to age and sex in Here (n = 100, 50 deaths: "
+        "C 0.700, of which imaging 0.000, 95 % \N{MINUS SIGN}0.020 to +0.020, p = 0.97); adds to "
+        "age in There (n = 90, 80 deaths: C 0.730, of which imaging +0.034, 95 % +0.009 to "
+        "+0.061, p = 0.006). Measured in patients left out of the fit."
+    )
+    html = report_html(report_content(assessment))
+    assert html.index("</svg>") < html.index("adds nothing to age and sex in Here")
+    pdfium = pytest.importorskip("pypdfium2")
+    pages = pdfium.PdfDocument(io.BytesIO(report_pdf(report_content(assessment))))
+    text = " ".join(page.get_textpage().get_text_range() for page in pages)
+    assert "adds nothing to age and sex in Here" in " ".join(text.split())
+
+
+def test_two_curves_without_evidence_say_so(bare: Assessment, models: EstimateModels) -> None:
+    known = of(bare, KNOWN, models).estimates.prognosis
+    assert known is not None
+    assert len(known.estimates) == 2
+    assert known.imaging_adds == "What imaging adds was not measured for this model."
+    assert models.prognosis is not None
+    clinical = tuple(one for one in models.prognosis.members if one.inputs == "clinical")
+    alone = EstimateModels(prognosis=replace(models.prognosis, members=clinical))
+    prognosis = of(bare, WOMAN, alone).estimates.prognosis
+    assert prognosis is not None
+    assert prognosis.imaging_adds == ""
 
 
 def test_a_known_covariate_brings_the_richer_model(
@@ -202,6 +243,50 @@ def test_a_clinical_model_with_a_state_from_images_counts_as_imaging(
     (estimate,) = prognosis.estimates
     assert (prognosis.role, estimate.model.inputs) == ("postoperative", "clinical+imaging")
     assert any("needs WHO 2021" in one.why for one in prognosis.unavailable)
+
+
+STATED: dict[str, tuple[Role, Sequence[TermPlan]]] = {
+    "Before surgery, age and sex": (Role.PREOPERATIVE, (AGE, SEX)),
+    "Before surgery, predicted state": (Role.PREOPERATIVE, (AGE, SEX, STATE)),
+    "Before surgery with volumes": (Role.PREOPERATIVE, (AGE, SEX, ET, WT)),
+}
+
+
+def test_before_surgery_the_predicted_state_makes_the_curve(
+    bare: Assessment, tmp_path: Path
+) -> None:
+    write_packs(tmp_path, STATED)
+    models = EstimateModels(
+        load_diagnosis_pack(tmp_path / "diagnosis"), load_prognosis_pack(tmp_path / "prognosis")
+    )
+    assessment = of(bare, WOMAN, models)
+    diagnosis, prognosis = assessment.estimates.diagnosis, assessment.estimates.prognosis
+    assert diagnosis is not None
+    assert prognosis is not None
+    assert prognosis.role == "preoperative"
+    clinical, imaging = prognosis.estimates
+    # What is known without images takes no state; with them the pack's order decides.
+    assert clinical.model.name == "Before surgery, age and sex"
+    assert clinical.made_of == ()
+    assert imaging.model.name == "Before surgery, predicted state"
+    assert imaging.model.inputs == "clinical+imaging"
+    shares = {one.state: one.probability for one in imaging.made_of}
+    assert shares == pytest.approx(diagnosis.states)
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    at = imaging.at_months[24]
+    assert at is not None
+    alive = [(one.probability, one.at_months[24]) for one in imaging.made_of]
+    assert at.survival == pytest.approx(sum(p * (s or 0.0) for p, s in alive))
+    # Tissue will tell which state it is: the interval reaches from the worst to the best.
+    assert at.low < at.survival < at.high
+    likely = [s for p, s in alive if p > 0.05 and s is not None]
+    assert at.low < min(likely) + 0.05
+    assert at.high > max(likely) - 0.05
+    document = document_of(assessment)
+    assert document["prognosis"]["estimates"][1]["made_of"][0]["state"] == imaging.made_of[0].state
+    tables = report_content(assessment).estimate_tables
+    assert tables[0].title == "What the curve is made of"
+    assert len(tables[0].rows) == sum(share >= 0.01 for share in shares.values())
 
 
 def test_weak_evidence_is_indeterminate_and_says_why(
@@ -487,3 +572,16 @@ def test_without_packs_that_is_said(
     assert assessment.findings == bare.findings
     assert "No model pack" in assessment.estimates.absent["diagnosis"]
     assert document_of(assessment)["not_estimated"] == assessment.estimates.absent
+
+
+def test_a_pack_for_one_hospital_is_not_used_and_said(
+    bare: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its T1Gd features have the units of that hospital's images."""
+    models = Path(__file__).resolve().parents[3] / "Resources" / "Models"
+    shutil.copytree(models / "diagnosis-ucsf-t1gd", tmp_path / "diagnosis")
+    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
+    assessment = Analyst().estimate(bare)
+    assert assessment.estimates.diagnosis is None
+    assert "is only for UCSF-PDGM" in assessment.estimates.absent["diagnosis"]
+    assert "diagnosis.pack" in {finding.code for finding in assessment.findings}

@@ -1,5 +1,6 @@
 """What the worker needs: complete, found out without guessing, and installed with consent only."""
 
+import os
 import re
 import sys
 import time
@@ -49,11 +50,11 @@ def test_what_is_absent_or_too_old_is_missing() -> None:
 
 def test_pip_works_without_a_network_and_behind_a_proxy(tmp_path: Path) -> None:
     wanted = (Requirement("monai", "1.4", 2),)
-    assert pip_command(wanted, PackageSource(), "py")[-1] == "monai>=1.4"
-    offline = pip_command(wanted, PackageSource(tmp_path), "py")
+    assert pip_command(wanted, PackageSource())[-1] == "monai>=1.4"
+    offline = pip_command(wanted, PackageSource(tmp_path))
     assert "--no-index" in offline
     assert str(tmp_path) in offline
-    assert "http://host:1" in pip_command(wanted, PackageSource(proxy="http://host:1"), "py")
+    assert "http://host:1" in pip_command(wanted, PackageSource(proxy="http://host:1"))
 
 
 def test_torch_is_never_installed_by_pip() -> None:
@@ -100,4 +101,16 @@ def test_the_worker_finds_both_packages() -> None:
     folders = worker_environment()["PYTHONPATH"]
     assert str(ROOT / "GliomaAI") in folders
     assert str(ROOT / "GliomaAITraining") in folders
-    assert worker_command("py") == ["py", "-m", "GliomaAILib.worker"]
+    assert worker_command() == [sys.executable, "-m", "GliomaAILib.worker"]
+
+
+def test_in_slicer_its_own_launcher_runs_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = ".exe" if os.name == "nt" else ""
+    launcher = tmp_path / f"PythonSlicer{ending}"
+    launcher.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert worker_command()[0] == str(launcher)
+    wanted = (Requirement("monai", "1.4", 2),)
+    assert pip_command(wanted, PackageSource())[0] == str(launcher)

@@ -151,6 +151,35 @@ def test_estimates_are_shown() -> None:
     assert not any("no installed model" in str(line) for line in view.lines)
 
 
+def test_what_a_curve_is_made_of_is_shown() -> None:
+    shares = [
+        {"state": "GBM", "probability": 0.9, "at_months": {"12": 0.55, "24": 0.2, "60": None}},
+        {"state": "O2", "probability": 0.096, "at_months": {"12": 1.0, "24": 0.98, "60": 0.9}},
+        {"state": "A4", "probability": 0.004, "at_months": {"12": 0.9, "24": 0.5, "60": 0.1}},
+    ]
+    estimate = {**ESTIMATE, "made_of": shares}
+    view = risk_view(state(prognosis={**PROGNOSIS, "estimates": [CLINICAL, estimate]}))
+    shown = [(str(words), value) for words, value in view.table if "Part of" in str(words)]
+    assert shown == [
+        (
+            "Part of the curve: Glioblastoma, IDH-wildtype, 90 % (alive at 12, 24, 60 months)",
+            f"55 %, 20 %, {DASH}",
+        ),
+        (
+            "Part of the curve: Oligodendroglioma, grade 2, 10 % (alive at 12, 24, 60 months)",
+            "100 %, 98 %, 90 %",
+        ),
+    ]
+
+
+def test_what_imaging_adds_stands_beside_the_curves() -> None:
+    said = "What imaging was measured to add: it adds nothing."
+    view = risk_view(state(prognosis={**PROGNOSIS, "imaging_adds": said}))
+    assert str(view.worth) == said
+    assert risk_view(state(prognosis={**PROGNOSIS, "imaging_adds": ""})).worth is None
+    assert risk_view(state(prognosis=PROGNOSIS)).worth is None  # of an older result
+
+
 def test_the_reason_for_what_is_missing_is_said() -> None:
     view = risk_view(state(diagnosis=None, prognosis=None, not_estimated={"prognosis": "Why."}))
     lines = [str(line) for line in view.lines]

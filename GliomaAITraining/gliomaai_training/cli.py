@@ -20,6 +20,10 @@ COMMANDS = {
         "gliomaai_training.training.statistical_pack_command",
         "export statistical models as a model pack",
     ),
+    "score": (
+        "gliomaai_training.inference.score_command",
+        "ask a pack of statistical models about the patients of a table",
+    ),
     "reference-groups": (
         "gliomaai_training.survival.reference_groups_command",
         "observed survival of groups, for a pack of survival models",

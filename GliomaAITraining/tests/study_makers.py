@@ -104,7 +104,7 @@ def write_data(data: Path, sizes: tuple[int, int, int], seed: int = 1) -> None:
         for one in ucsf["patient"]
     ]
     write_rows(data / "tables" / "ucsf_pdgm_radiomics_t1gd.csv", shapes)
-    shared = [name for name, state in zip(names, tcga["who_state"], strict=True) if state == "GBM"]
+    shared = list(zip(names, tcga["who_state"], strict=True))
     rows = [_brats_row(row, shared, number) for number, (_, row) in enumerate(brats.iterrows())]
     write_rows(data / "brats20_masks" / "masks.csv", rows)
     write_masks(data / "brats20_masks", [str(row["id"]) for row in rows], seed)
@@ -152,12 +152,14 @@ def _ucsf_row(row: "pd.Series") -> dict[str, object]:
     }
 
 
-def _brats_row(row: "pd.Series", shared: list[str], number: int) -> dict[str, object]:
+def _brats_row(row: "pd.Series", shared: list[tuple[str, str]], number: int) -> dict[str, object]:
     name, of_tcga = f"BraTS20_Training_{number:03d}", number % 2 == 0
+    patient, state = shared[number // 2] if of_tcga else (name, str(row["who_state"]))
+    grade = "4(HGG)" if state in ("GBM", "A4") else f"G{state[1]}" if of_tcga else "2/3(LGG)"
     return {
         "id": name,
-        "patient": shared[number // 2] if of_tcga else name,
-        "grade": "4(HGG)" if of_tcga or row["who_state"] == "GBM" else "2/3(LGG)",
+        "patient": patient,
+        "grade": grade,
         "subtype": "unknown",
         "age": f"{row['age_years']:.2f}",
         "os_days": f"{row['months'] * 30.4375:.1f}",

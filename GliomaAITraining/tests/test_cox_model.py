@@ -15,7 +15,12 @@ from survival_makers import PLAN, a_patient, made_up_patients
 
 from gliomaai_training.survival.baseline import Baseline, breslow
 from gliomaai_training.survival.cox_model import CoxModel, read_cox_model, write_cox_model
-from gliomaai_training.survival.cox_prediction import contributions, predict, survival_curve
+from gliomaai_training.survival.cox_prediction import (
+    SurvivalCurve,
+    contributions,
+    predict,
+    survival_curve,
+)
 from gliomaai_training.survival.fit_cox import fit_cox
 from gliomaai_training.survival.outcome import outcome
 from gliomaai_training.survival.terms import (
@@ -102,15 +107,23 @@ def test_survival_of_an_uncertain_state_is_the_expected_one(model: CoxModel) -> 
     assert sum(c.log_hazard for c in told.contributions) == pytest.approx(told.risk)
 
 
-def test_the_interval_of_an_uncertain_state_is_the_delta_method() -> None:
+def test_rounding_makes_nobody_surer_than_alive(model: CoxModel) -> None:
+    """Probabilities of states that add up to 1 but for the last digit."""
+    chances = {"A": 0.1, "G": 0.2, "O": 0.7 + 2e-16}
+    table = {name: [value] for name, value in (a_patient() | {"state": chances}).items()}
+    encoded = model.encode(table)
+    more = replace(encoded, weights=encoded.weights * (1 + 4e-16))
+    assert survival_curve(model, more, [0.0, 1e-9]).survival.max() <= 1.0
+    assert model.survival(table, [0.0]).max() <= 1.0
+
+
+def test_the_interval_is_the_delta_method() -> None:
     """Against derivatives by differences, the baseline estimated anew for moved coefficients."""
     patients, followed = made_up_patients(3, 150)
     fit = fit_cox(patients, followed, PLAN)
     model, months = fit.model, 12.0
     design = fit.design[list(model.columns)].to_numpy()
-    encoded = model.encode(
-        {k: [v] for k, v in (a_patient() | {"state": {"A": 0.4, "G": 0.6}}).items()}
-    )
+    encoded = model.encode({k: [v] for k, v in (a_patient() | {"state": "A"}).items()})
 
     def log_minus_log(coefficients: np.ndarray, factor: float = 1.0) -> float:
         hazard = breslow(design, coefficients, followed).cumulative(np.array([months])) * factor
@@ -134,6 +147,50 @@ def test_the_interval_of_an_uncertain_state_is_the_delta_method() -> None:
     curve = survival_curve(model, encoded, [months])
     measured = np.log(np.log(curve.low) / np.log(curve.survival)) / 1.959964
     assert measured[0] == pytest.approx(np.sqrt(variance), rel=1e-4)
+
+
+def test_the_interval_of_an_uncertain_state_holds_the_curve_that_tissue_will_tell() -> None:
+    """Against draws: first the state, then its curve about its estimate."""
+    model = fit_cox(*made_up_patients(3, 150), PLAN).model
+    chances = {"A": 0.3, "G": 0.7}
+    months = [6.0, 12.0, 24.0]
+
+    def curve_of(state: object) -> SurvivalCurve:
+        told = model.encode({k: [v] for k, v in (a_patient() | {"state": state}).items()})
+        return survival_curve(model, told, months)
+
+    generator = np.random.default_rng(1)
+    draws = []
+    for state, chance in chances.items():
+        pure = curve_of(state)
+        middle = np.log(-np.log(pure.survival))
+        spread = (np.log(-np.log(pure.low)) - middle) / 1.959964
+        count = round(200_000 * chance)
+        draws.append(middle + spread * generator.standard_normal((count, len(months))))
+    drawn = np.exp(-np.exp(np.concatenate(draws)))
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    told = curve_of(chances)
+    assert told.low == pytest.approx(low, abs=0.004)
+    assert told.high == pytest.approx(high, abs=0.004)
+    narrow = curve_of("G")
+    assert (told.high - told.low > 1.2 * (narrow.high - narrow.low)).all()
+
+
+def test_the_interval_always_holds_the_curve() -> None:
+    """An unlikely state that lives long lifts the mean above what the likely one allows."""
+    model = fit_cox(*made_up_patients(3, 400), PLAN).model
+    sure = replace(model, covariance=model.covariance * 1e-8)
+    told = predict(sure, a_patient() | {"state": {"G": 0.98, "O": 0.02}}).curve
+    assert (told.low <= told.survival).all()
+    assert (told.survival <= told.high).all()
+
+
+def test_shares_say_what_the_curve_is_made_of(model: CoxModel) -> None:
+    told = predict(model, a_patient() | {"state": {"A": 0.3, "G": 0.7, "O": 0.0}})
+    assert [(one.state, one.probability) for one in told.shares] == [("G", 0.7), ("A", 0.3)]
+    expected = sum(one.probability * one.landmarks[12.0] for one in told.shares)
+    assert told.landmarks[12.0][0] == pytest.approx(expected)
+    assert predict(model, a_patient()).shares == ()
 
 
 @settings(max_examples=50, deadline=None)
@@ -176,7 +233,7 @@ def test_what_moved_the_risk_most_comes_first(model: CoxModel) -> None:
     assert parts[0].hazard_ratio == pytest.approx(np.exp(model.coefficients[2]))
     assert sum(part.share for part in parts) == pytest.approx(1)
     assert sum(part.log_hazard for part in parts) == pytest.approx(predict(model, a_patient()).risk)
-    assert {part.value for part in parts} >= {"63 years", "G", "42 mL"}
+    assert {part.value for part in parts} >= {"63 years", "G", "42.0 mL"}
 
 
 def test_median_and_landmarks_are_read_off_the_curve(model: CoxModel) -> None:

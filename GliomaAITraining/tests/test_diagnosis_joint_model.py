@@ -37,7 +37,7 @@ from gliomaai_training.diagnosis.partial_likelihood import (
     log_loss,
     stratified_folds,
 )
-from gliomaai_training.diagnosis.states import WHO_STATES, marginals, state_rows
+from gliomaai_training.diagnosis.states import WHO_STATES, label_rows, marginals
 from gliomaai_training.survival.terms import MissingCovariateError
 
 CENTRES = {"GBM": 63.0, "A2": 36.0, "A3": 38.0, "A4": 42.0, "O2": 44.0, "O3": 48.0}
@@ -287,7 +287,7 @@ def glioblastoma_or_not(right: NDArray[np.bool_], sureness: NDArray[np.float64])
     chances[:, 0] = sureness
     chances[:, 1] = 1 - sureness
     possible = [("GBM",) if one else ("A2",) for one in right]
-    (rule,) = certainty_rules(chances, state_rows(possible), {"state": 0.9})
+    (rule,) = certainty_rules(chances, label_rows(possible), {"state": 0.9})
     return rule.thresholds["GBM"]
 
 

@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gliomaai_training.diagnosis.states import (
+    LABELS,
+    NOT_ELSEWHERE,
     STATE_FACTS,
     WHO_STATES,
     TissueFacts,
     classify,
     consistent_states,
+    label_rows,
     marginals,
-    state_rows,
+    modelled,
 )
 
 IDH = (None, "mutant", "wild-type")
@@ -93,11 +96,13 @@ def test_labels_of_a_state_agree_with_it(
         (TissueFacts("mutant", None, 4), ("A4",)),
         (TissueFacts("wild-type", None, 4), ("GBM",)),
         (TissueFacts("wild-type", "intact", 2, None, True), ("GBM",)),
-        (TissueFacts("wild-type", "intact", 3, None, False), ()),
-        (TissueFacts("wild-type", "intact", 3), ()),
-        (TissueFacts("wild-type"), ()),
+        (TissueFacts("wild-type", "intact", 3, None, False), ("NEC",)),
+        (TissueFacts("wild-type", "intact", 3), ("GBM", "NEC")),
+        (TissueFacts("wild-type"), ("GBM", "NEC")),
+        (TissueFacts(None, "intact", 2, None, True), ("GBM", "A2", "A4")),
+        (TissueFacts(None, "intact", 2, None, False), ("A2", "A4", "NEC")),
         (TissueFacts(None, None, 4), ("GBM", "A4")),
-        (TissueFacts(), ("GBM", "A2", "A3", "A4", "O2", "O3")),
+        (TissueFacts(), ("GBM", "A2", "A3", "A4", "O2", "O3", "NEC")),
     ],
 )
 def test_reports_before_2021(tissue: TissueFacts, states: tuple[str, ...]) -> None:
@@ -128,7 +133,8 @@ def test_knowing_more_never_adds_a_state(tissue: TissueFacts) -> None:
     less = TissueFacts(*facts)
     more = classify(tissue)
     assert set(more) <= set(classify(less))
-    for state in more:
+    assert list(more) == [label for label in LABELS if label in more]
+    for state in set(more) - {NOT_ELSEWHERE}:
         assert tissue.idh in (None, STATE_FACTS[state].idh)
 
 
@@ -170,10 +176,14 @@ def test_what_is_no_probability(probabilities: np.ndarray, message: str) -> None
         marginals(probabilities)
 
 
-def test_rows_of_states() -> None:
-    rows = state_rows([("GBM",), ("A2", "A4")])
-    assert rows.tolist() == [[True] + [False] * 5, [False, True, False, True, False, False]]
+def test_rows_of_labels() -> None:
+    rows = label_rows([("GBM",), ("A2", "A4"), ("GBM", "NEC")])
+    assert rows.shape == (3, 7)
+    assert [np.flatnonzero(row).tolist() for row in rows] == [[0], [1, 3], [0, 6]]
+    assert modelled(rows).tolist() == rows[:, :6].tolist()
     with pytest.raises(ValueError, match="states are some of"):
-        state_rows([()])
+        label_rows([()])
     with pytest.raises(ValueError, match="O4"):
-        state_rows([("O4",)])
+        label_rows([("O4",)])
+    with pytest.raises(ValueError, match="who can only be NEC"):
+        modelled(label_rows([("NEC",)]))

@@ -115,7 +115,7 @@ def test_a_bent_term_fits_a_bent_hazard() -> None:
     ends = model.risk({"x": [0.5, 5.0, 9.5]})
     assert ends == pytest.approx([2.5, 0, 2.5], abs=0.5)
     row = hazard_table(model).iloc[0]
-    assert row["level"].endswith("against " + f"{np.quantile(x, 0.25):.4g}")
+    assert row["level"].endswith("against " + f"{np.quantile(x, 0.25):.3g}")
     assert row["p"] < 1e-10
 
 

@@ -22,7 +22,8 @@ from gliomaai_training.survival.nomogram import (
     write_nomogram,
 )
 from gliomaai_training.survival.nomogram_figure import NomogramPatient, nomogram_figure
-from gliomaai_training.survival.terms import MissingCovariateError
+from gliomaai_training.survival.readable import readable_with_unit
+from gliomaai_training.survival.terms import MissingCovariateError, NumericTerm
 
 BENT = replace(PLAN, terms=(replace(AGE, knots=4), *PLAN.terms[1:]))
 MODELS = tuple(fit_cox(*made_up_patients(2, 300), plan).model for plan in (PLAN, BENT))
@@ -211,3 +212,35 @@ def test_the_drawing_is_valid_svg_and_the_same_each_time(tmp_path: Path) -> None
 def test_an_unknown_theme_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'pink' is none of light, dark"):
         nomogram_figure(make_nomogram(MODELS[0]), tmp_path / "x.png", theme="pink")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (58.03, "years", "58 years"),
+        (70.21071860104162, "mm", "70 mm"),
+        (85.98, "mL", "86.0 mL"),
+        (0.0312, "mL", "0.0 mL"),
+        (-0.01, "mm", "0 mm"),
+        (0.70831, "", "0.708"),
+        (123456.0, "", "123000"),
+        (0.000123456, "1/mm", "0.000123 1/mm"),
+    ],
+)
+def test_a_value_is_written_as_people_would(value: float, unit: str, words: str) -> None:
+    assert readable_with_unit(value, unit) == words
+
+
+def test_axes_name_no_more_digits_than_count() -> None:
+    model = MODELS[0]
+    low, high = 17.842864, 92.485514
+    (place,) = [i for i, term in enumerate(model.terms) if term.name == "age"]
+    age = model.terms[place]
+    assert isinstance(age, NumericTerm)
+    narrow = replace(age, allowed=(low, high), observed=(low, 40.0, 50.0, 60.0, high))
+    terms = (*model.terms[:place], narrow, *model.terms[place + 1 :])
+    words = [word for word, _ in make_nomogram(replace(model, terms=terms)).axes[place].ticks]
+    assert (words[0], words[-1]) == ("17.8", "92.5")
+    said = predict(model, a_patient() | {"age": 58.031, "volume_ml": 85.98123})
+    values = {one.name: one.value for one in said.contributions}
+    assert (values["age"], values["volume_ml"]) == ("58 years", "86.0 mL")

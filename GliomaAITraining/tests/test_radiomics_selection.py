@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 
 from gliomaai_training.evaluation.auc import auc
+from gliomaai_training.radiomics.logistic_net import LogisticNet
 from gliomaai_training.radiomics.selection import (
     SVM_C,
     SVM_GAMMA,
@@ -117,6 +119,30 @@ def test_the_published_chain_has_its_steps_and_grid() -> None:
 def test_steps_can_be_left_out() -> None:
     names = [name for name, _ in selection_pipeline(SelectionConfig(None, lasso=False)).steps]
     assert names == ["scale", "forest", "svm"]
+
+
+def test_the_elastic_net_is_scikit_learns() -> None:
+    columns, truth = made_up(200, 2)
+    for c, share in ((0.05, 0.9), (0.3, 0.5), (2.0, 0.1)):
+        own = LogisticNet(c, share).fit(columns, truth)
+        theirs = LogisticRegression(
+            C=c, l1_ratio=share, solver="saga", tol=1e-8, max_iter=20000
+        ).fit(columns, truth)
+        np.testing.assert_allclose(own.coef_, theirs.coef_, atol=2e-3)
+        np.testing.assert_allclose(
+            own.decision_function(columns), theirs.decision_function(columns), atol=5e-3
+        )
+    with pytest.raises(ValueError, match="one group"):
+        LogisticNet().fit(columns, np.ones(200, bool))
+
+
+def test_an_elastic_net_can_classify() -> None:
+    columns, truth = made_up(240, 1)
+    config = SelectionConfig(None, lasso=False, features=4, classifier="elastic net", svm_folds=3)
+    fitted = selection_pipeline(config).fit(columns[:160], truth[:160])
+    assert [name for name, _ in fitted.steps] == ["scale", "forest", "elastic net"]
+    assert set(fitted.named_steps["elastic net"].best_params_) == {"C", "l1_ratio"}
+    assert auc(fitted.decision_function(columns[160:]), truth[160:]) > 0.75
 
 
 def test_the_chain_names_what_reaches_the_classifier() -> None:

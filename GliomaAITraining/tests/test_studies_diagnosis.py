@@ -9,9 +9,13 @@ import SimpleITK as sitk
 from clinical_makers import write_csv
 from numpy.typing import NDArray
 
-from gliomaai_training.diagnosis.fit_joint_model import JointFitConfig
+from gliomaai_training.diagnosis.fit_joint_model import (
+    JointFitConfig,
+    ModelCard,
+    fit_joint_model,
+)
 from gliomaai_training.diagnosis.joint_model import INDETERMINATE, QUESTIONS
-from gliomaai_training.diagnosis.states import WHO_STATES, marginals, state_rows
+from gliomaai_training.diagnosis.states import WHO_STATES, label_rows, marginals
 from gliomaai_training.evaluation.auc import auc
 from gliomaai_training.radiomics.selection import SelectionConfig, selection_pipeline
 from gliomaai_training.studies import grading
@@ -112,7 +116,7 @@ def held_out() -> HeldOut:
         chances[row, column] = 0.9
     answers = {q: np.array([INDETERMINATE] * 4, object) for q in QUESTIONS}
     answers["idh"] = np.array(["wild-type", "mutant", INDETERMINATE, "mutant"], object)
-    return HeldOut(state_rows(possible), chances, answers)
+    return HeldOut(label_rows(possible), chances, answers)
 
 
 def test_only_what_is_known_of_a_patient_is_judged() -> None:
@@ -139,6 +143,39 @@ def test_answers_are_counted_among_those_whose_truth_is_known() -> None:
     assert rows["state"]["right"] == ""
     # GBM for the first is right, A2 for the oligodendroglioma is not.
     assert rows["state"]["right, without the rule"].startswith("50 %")
+
+
+def test_a_tumour_that_may_be_none_of_the_states_is_judged_on_what_is_known_of_it() -> None:
+    """IDH-wildtype of lower grade: IDH and 1p/19q are known, state and grade are not."""
+    labels = label_rows([("GBM", "NEC"), ("GBM",), ("A2",)])
+    chances = np.tile([0.9, 0.1, 0, 0, 0, 0], (3, 1))
+    held = HeldOut(labels, chances, {q: np.array(["x"] * 3, object) for q in QUESTIONS})
+    assert held.sure.tolist() == [False, True, True]
+    known, mutant = held.truth("idh", "mutant")
+    assert known.all()
+    assert mutant.tolist() == [False, False, True]
+    assert held.truth("codeletion_1p19q", "co-deleted")[0].all()
+    assert held.truth("grade", "4")[0].tolist() == [False, True, True]
+    rows = {
+        one["question"]: one for one in determinate_rows("m", held, dict.fromkeys(QUESTIONS, 0.9))
+    }
+    assert rows["idh"]["right"].startswith("67 %")
+    assert rows["state"]["answered"] == "2 of 2 (100 %)"
+    assert rows["grade"]["right"].startswith("50 %")
+
+
+def test_an_unclassified_tumour_teaches_as_any_wild_type() -> None:
+    table = made_up(120, 1)
+    wild_type = table["possible_states"] == "GBM"
+    config = JointFitConfig(("age_years",), (1e-2,), folds=3)
+    plain = fit_joint_model(table, config, ModelCard("m", ""))
+    table.loc[wild_type & (table.index < 60), "possible_states"] = "GBM NEC"
+    partial = fit_joint_model(table, config, ModelCard("m", ""))
+    np.testing.assert_allclose(partial.coefficients, plain.coefficients, atol=1e-4)
+    assert partial.states["GBM"] == int((table["possible_states"] == "GBM").sum())
+    table.loc[0, "possible_states"] = "NEC"
+    with pytest.raises(ValueError, match="none of the states"):
+        fit_joint_model(table, config, ModelCard("m", ""))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,13 @@ import pytest
 from study_makers import write_data
 
 from gliomaai_training.progress import silent
-from gliomaai_training.studies import controls, postoperative, preoperative
+from gliomaai_training.studies import (
+    controls,
+    diagnosis_models,
+    postoperative,
+    predicted_state_cohorts,
+    preoperative,
+)
 from gliomaai_training.studies.folder import write_study
 from gliomaai_training.studies.postoperative_models import choose_specification
 from gliomaai_training.studies.study import StudyResult, StudySettings
@@ -17,7 +23,7 @@ from gliomaai_training.survival.cox_model import CoxModel, read_cox_model
 from gliomaai_training.survival.cox_prediction import predict
 from gliomaai_training.survival.terms import MissingCovariateError
 
-SIZES = (300, 140, 90)
+SIZES = (300, 140, 140)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,13 @@ def test_the_postoperative_study(
         predict(models[0], known | {"sex": "F"})
 
 
-def test_the_preoperative_study(settings: StudySettings, tmp_path: Path) -> None:
+def test_the_preoperative_study(
+    settings: StudySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicted_state_cohorts, "FOLDS", 3)
+    for module in (predicted_state_cohorts, diagnosis_models):
+        monkeypatch.setattr(module, "PENALTIES", (1e-2,))
+    monkeypatch.setattr(predicted_state_cohorts, "RADIOMICS_PENALTIES", (1e-1,))
     result = preoperative.study(settings, silent)
     write_study("preoperative", result, settings, tmp_path)
     assert "elastic net of everything measured" in cells(result, "ucsf-pdgm-added", "model")
@@ -77,6 +89,15 @@ def test_the_preoperative_study(settings: StudySettings, tmp_path: Path) -> None
     assert isinstance(model, CoxModel)
     assert model.covariates[:3] == ("age_years", "sex", "wt_ml")
     assert model.strata == ("",)
+    through = cells(result, "ucsf-pdgm-state", "model")
+    assert "through the state by age, sex, volume, axes" in through
+    assert len(cells(result, "state-intervals", "n")) == 9
+    assert set(cells(result, "state-elsewhere", "left out")) == set(
+        cells(result, "left-out", "left out")
+    )
+    by_state = read_cox_model(tmp_path / "models" / "preoperative-state.json")
+    told = predict(by_state, {"age_years": 60.0, "sex": "F", "who_state": {"GBM": 0.8, "O2": 0.2}})
+    assert [one.state for one in told.shares] == ["GBM", "O2"]
     limits = " ".join(result.limits)
     assert "Karnofsky performance status is in none" in limits
 

@@ -7,13 +7,16 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 import yaml
 from cohort_makers import write_cohort
 
 from gliomaai_training.cli import main
-from gliomaai_training.inference.model_pack import load_model_pack
+from gliomaai_training.evaluation.predicted_masks import read_list
+from gliomaai_training.inference.model_pack import CARD, load_model_pack, write_model_pack
 from gliomaai_training.training.checkpoint import load_checkpoint
 from gliomaai_training.training.config import OptimiserConfig, read_fit_config
 from gliomaai_training.training.run_folder import RunRecord, read_run, write_record
@@ -56,6 +59,16 @@ def fit(config: Path, out: Path, *more: str) -> int:
     return main(["fit", str(config), *folders, "--out", str(out), "--device", "cpu", *more])
 
 
+def check_masks(folder: Path, rows: list[dict[str, str]]) -> None:
+    """The masks that were written are those that were judged."""
+    masks = {one.case: one for one in read_list(folder)}
+    assert {one.fold for one in masks.values()} == {0, 1}
+    whole = [r for r in rows if r["sequences"] == "t1+t1gd+t2+flair" and r["region"] == "WT"]
+    for row in whole:
+        voxels = np.count_nonzero(sitk.GetArrayFromImage(sitk.ReadImage(masks[row["case"]].file)))
+        assert voxels / 1000 == pytest.approx(float(row["predicted_ml"]))
+
+
 def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
     runs = [tmp_path / "runs" / f"fold{fold}" for fold in range(2)]
     for fold, run in enumerate(runs):
@@ -66,7 +79,10 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
     assert 0 <= float(curve[-1]["WT"]) <= 1
 
     report = tmp_path / "report"
-    folders = ["--data", str(tmp_path), "--store", str(tmp_path / "store"), "--out", str(report)]
+    places = {"data": ".", "store": "store", "out": "report", "masks": "masks"}
+    folders = [
+        word for name, place in places.items() for word in (f"--{name}", str(tmp_path / place))
+    ]
     write_cohort(tmp_path / "healthy", ["H", "I"], seed=1, tumour=False)
     options = ["--all-subsets", "--device", "cpu", "--tumour-free", "healthy/cohort.csv"]
     assert main(["evaluate", *map(str, runs), *folders, *options]) == 0
@@ -74,6 +90,7 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
         rows = list(csv.DictReader(stream))
     assert {row["case"] for row in rows} == {f"case-{n:02d}" for n in range(6)}
     assert len(rows) == 6 * 15 * 3
+    check_masks(tmp_path / "masks", rows)
     assert json.loads((report / "summary.json").read_text())["patients"] == 5
     assert "ET" in (report / "regions.md").read_text()
     with (report / "tumour_free.csv").open() as stream:
@@ -87,9 +104,8 @@ def test_fit_evaluate_pack(config: Path, tmp_path: Path) -> None:
     words = {"summary": "Tiny.", "data": "None.", "licence": "Apache-2.0", "limits": "Useless."}
     notes.write_text(yaml.safe_dump(words))
     pack = tmp_path / "packs" / "tiny"
-    options = ["--evaluation", str(report), "--notes", str(notes), "--version", "0.0.1"]
-    options += ["--licence", str(notes)]
-    assert main(["pack", str(runs[0]), *options, "--out", str(pack)]) == 0
+    options = ["--evaluation", str(report), "--notes", str(notes), "--licence", str(notes)]
+    assert main(["pack", str(runs[0]), *options, "--version", "0.0.1", "--out", str(pack)]) == 0
     loaded = load_model_pack(pack)
     assert loaded.settings["calibration"]["temperature"] > 0
     assert 0 <= loaded.settings["calibration"]["usual_entropy_bits"] <= 2
@@ -153,6 +169,48 @@ def test_another_run_in_the_same_folder_is_refused(
     write_record(RunRecord(config=read_fit_config(config), fold=0), tmp_path / "run")
     assert fit(config, tmp_path / "run", "--fold", "1") == 1
     assert "holds another run" in capsys.readouterr().err
+
+
+def test_a_run_starts_from_anothers_weights_or_a_packs(config: Path, tmp_path: Path) -> None:
+    fit(config, tmp_path / "first", "--fold", "0")
+    first = read_run(tmp_path / "first")
+    content = yaml.safe_load(config.read_text())
+    content |= {"phases": [{"steps": 1}], "validation_patients": 0}
+    content["optimiser"] = {"learning_rate": 1e-12, "warmup_steps": 1}
+    config.write_text(yaml.safe_dump(content))
+    pack = tmp_path / "pack"
+    metadata = {"name": "p", "version": "1", "gliomaai": {"network": CONFIG["network"]}}
+    write_model_pack(pack, metadata, first.weights(), {CARD: b"card"})
+    for source, tolerance in ((tmp_path / "first", 1e-6), (pack, 1e-2)):
+        out = tmp_path / f"from-{source.name}"
+        assert fit(config, out, "--fold", "0", "--start-from", str(source)) == 0
+        second = read_run(out)
+        assert "SHA-256" in (second.record.started_from or "")
+        began, ended = first.weights(), second.weights()
+        assert all(torch.allclose(began[k], ended[k], atol=tolerance) for k in began)
+
+
+@pytest.mark.parametrize(
+    ("fold", "change", "message"),
+    [
+        ("1", {}, "learnt from patients whom fold 1 leaves out"),
+        ("0", {"seed": 2}, "learnt from patients whom fold 0 leaves out"),
+        ("0", {"network": {"architecture": "segmentation"}}, "another network"),
+    ],
+)
+def test_a_start_that_would_spoil_the_run_is_refused(
+    config: Path,
+    tmp_path: Path,
+    fold: str,
+    change: dict[str, object],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = tmp_path / "first"
+    fit(config, first, "--fold", "0")
+    config.write_text(yaml.safe_dump({**CONFIG, **change}))
+    assert fit(config, tmp_path / "second", "--fold", fold, "--start-from", str(first)) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_two_processes_train_together(config: Path, tmp_path: Path) -> None:

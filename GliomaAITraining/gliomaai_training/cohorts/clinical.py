@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gliomaai_training.cohorts.dictionary import COLUMNS, VARIABLES, Variable
-from gliomaai_training.diagnosis.states import STATE_FACTS, WHO_STATES
+from gliomaai_training.diagnosis.states import LABELS, STATE_FACTS
 from gliomaai_training.survival.outcome import Outcome, outcome
 
 
@@ -107,16 +107,26 @@ def state_columns(possible: Sequence[tuple[str, ...]]) -> dict[str, list[object]
     Args:
         possible: for each patient, as `diagnosis.states.classify` answers.
     """
-    grades = [{STATE_FACTS[state].grade for state in states} for states in possible]
+    decided: list[object] = [
+        states[0] if len(states) == 1 and states[0] in STATE_FACTS else None for states in possible
+    ]
     return {
-        "who_state": [states[0] if len(states) == 1 else None for states in possible],
+        "who_state": decided,
         "possible_states": [" ".join(states) or None for states in possible],
-        "grade": [float(min(some)) if len(some) == 1 else np.nan for some in grades],
+        "grade": [_grade(states) for states in possible],
     }
 
 
+def _grade(states: tuple[str, ...]) -> float:
+    """What all of them share; a tumour that is not elsewhere classified has no grade."""
+    if not set(states) <= set(STATE_FACTS):
+        return np.nan
+    grades = {STATE_FACTS[state].grade for state in states}
+    return float(min(grades)) if len(grades) == 1 else np.nan
+
+
 def possible_states(patients: pd.DataFrame) -> list[tuple[str, ...]]:
-    """For each patient the states that the column `possible_states` names; () for unknown."""
+    """For each patient the labels that the column `possible_states` names; () for unknown."""
     return [
         tuple(text.split()) if isinstance(text, str) else () for text in patients["possible_states"]
     ]
@@ -163,7 +173,7 @@ def _check_states(patients: pd.DataFrame) -> None:
         strict=True,
     )
     for state, possible, idh, codeletion in facts:
-        if set(possible) - set(WHO_STATES):
+        if set(possible) - set(LABELS):
             raise ValueError(f"possible_states names {' '.join(possible)!r}, unknown to WHO 2021")
         if state is None:
             continue

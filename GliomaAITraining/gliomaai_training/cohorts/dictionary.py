@@ -82,9 +82,9 @@ VARIABLES = (
     ),
     Variable(
         "possible_states",
-        "The WHO states that agree with all that is known, separated by spaces. Unknown where the "
-        "tumour may be none of them: IDH wild-type of lower grade without the molecular markers "
-        "of glioblastoma.",
+        "The WHO states that agree with all that is known, separated by spaces. NEC, not elsewhere "
+        "classified, is among them where the tumour may be none of the six: IDH wild-type of lower "
+        "grade, the molecular markers of glioblastoma absent or not looked for.",
     ),
     Variable("idh", "IDH1 or IDH2, measured.", CLINICAL_WORDS["idh"]),
     Variable(

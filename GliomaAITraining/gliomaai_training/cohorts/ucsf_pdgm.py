@@ -12,7 +12,13 @@ from gliomaai_training.cohorts.values import (
     read_text_table,
     translate,
 )
-from gliomaai_training.diagnosis.states import CODELETED, INTACT, MUTANT, WILD_TYPE
+from gliomaai_training.diagnosis.states import (
+    CODELETED,
+    INTACT,
+    MUTANT,
+    NOT_ELSEWHERE,
+    WILD_TYPE,
+)
 
 NAME = "UCSF-PDGM"
 TABLE = Path("tables", "ucsf_pdgm_clinical.csv")
@@ -59,8 +65,8 @@ WHO_2021: dict[str, tuple[str, ...]] = {
     "Astrocytoma, IDH-mutant, 4": ("A4",),
     "Oligodendroglioma, IDH-mutant, 1p/19q-codeleted, 2": ("O2",),
     "Oligodendroglioma, IDH-mutant, 1p/19q-codeleted, 3": ("O3",),
-    "Astrocytoma, IDH-wildtype, 2": (),
-    "Astrocytoma, IDH-wildtype, 3": (),
+    "Astrocytoma, IDH-wildtype, 2": ("GBM", NOT_ELSEWHERE),
+    "Astrocytoma, IDH-wildtype, 3": ("GBM", NOT_ELSEWHERE),
 }
 """By diagnosis and grade. WHO 2021 knows no IDH-wildtype astrocytoma of adults: glioblastoma if a
 molecular marker says so, which the table does not tell, else not elsewhere classified."""

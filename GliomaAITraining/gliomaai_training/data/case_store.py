@@ -76,8 +76,8 @@ def convert_case(case: CaseFiles) -> StoredCase:
     """Reads one case and cuts it to its brain (where any sequence is not 0)."""
     if case.segmentation is None:
         raise ValueError(f"case {case.case} has no segmentation to train on")
-    segmentation = _read(case.segmentation)
-    images = {name: _read(file) for name, file in case.sequences.items()}
+    segmentation = read_oriented(case.segmentation)
+    images = {name: read_oriented(file) for name, file in case.sequences.items()}
     for name, image in images.items():
         if image.GetSize() != segmentation.GetSize():
             raise ValueError(
@@ -152,7 +152,8 @@ def _write(case: StoredCase, file: Path) -> None:
     partial.replace(file)
 
 
-def _read(file: Path) -> sitk.Image:
+def read_oriented(file: Path) -> sitk.Image:
+    """An image with its axes in the order that stored cases have."""
     image: sitk.Image = sitk.DICOMOrient(sitk.ReadImage(str(file)), "LPS")
     return image
 

@@ -17,8 +17,11 @@ from gliomaai_training.survival.terms import CategoricalTerm, NumericTerm, Term,
 from gliomaai_training.vocabulary import CLINICAL_WORDS, MAX_AGE_YEARS
 
 _CHANGES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = MappingProxyType(
-    {"linear": np.asarray, "log": np.log, "log1p": np.log1p}
+    {"linear": np.asarray, "log": np.log, "log1p": np.log1p, "arsinh": np.asarray}
 )
+
+NORMAL_SPREAD = 1.349
+"""Quartile distance of the standard normal distribution."""
 
 MM3_PER_ML = 1000.0
 MAX_TUMOUR_ML = 2000.0
@@ -103,6 +106,8 @@ def numeric_term(covariate: Covariate, values: NDArray[np.float64]) -> Term:
     if not spread > 0:
         raise ValueError(f"{covariate.label} is the same for everyone: nothing can be learned")
     low_q, middle, high_q = (float(q) for q in np.quantile(known, [0.25, 0.5, 0.75]))
+    if covariate.transform == "arsinh" and high_q > low_q:
+        spread = (high_q - low_q) / NORMAL_SPREAD
     observed = (float(known.min()), low_q, middle, high_q, float(known.max()))
     return NumericTerm(
         covariate.name,

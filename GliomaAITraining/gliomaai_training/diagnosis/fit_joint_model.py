@@ -18,6 +18,7 @@ from gliomaai_training.diagnosis.covariates import (
     sex_term,
 )
 from gliomaai_training.diagnosis.joint_model import (
+    ANSWERS,
     QUESTIONS,
     CertaintyRule,
     JointModel,
@@ -31,7 +32,7 @@ from gliomaai_training.diagnosis.partial_likelihood import (
     log_loss,
     stratified_folds,
 )
-from gliomaai_training.diagnosis.states import WHO_STATES, state_rows
+from gliomaai_training.diagnosis.states import WHO_STATES, label_rows, modelled
 from gliomaai_training.evaluation.reliability import TEMPERATURE_RANGE
 from gliomaai_training.survival.terms import Term
 
@@ -92,7 +93,8 @@ def fit_joint_model(
         ValueError: a covariate or label is unknown, too few patients, or only one state.
     """
     terms = _terms(table, config, prior)
-    allowed = state_rows(possible_states(table))
+    labels = label_rows(possible_states(table))
+    allowed = modelled(labels)
     if len(table) < MINIMUM_PATIENTS:
         raise ValueError(
             f"{len(table)} patients are too few for a diagnosis model: it needs {MINIMUM_PATIENTS}"
@@ -112,19 +114,19 @@ def fit_joint_model(
         name=card.name,
         cohort=card.cohort,
         patients=len(table),
-        states=_known_states(allowed),
+        states=_known_states(labels),
         case_mix=cohorts[0],
         terms=terms,
         intercepts=found.intercepts,
         coefficients=found.slopes,
         temperature=temperature,
-        rules=certainty_rules(chances, allowed[reference], config.accuracies),
+        rules=certainty_rules(chances, labels[reference], config.accuracies),
         limits=card.limits,
     )
 
 
 def certainty_rules(
-    chances: Floats, allowed: NDArray[np.bool_], accuracies: Mapping[str, float]
+    chances: Floats, labels: NDArray[np.bool_], accuracies: Mapping[str, float]
 ) -> tuple[CertaintyRule, ...]:
     """For each answer the lowest probability from which on it is right often enough.
 
@@ -132,12 +134,12 @@ def certainty_rules(
 
     Args:
         chances: (n, 6) of patients whom the model has not seen.
-        allowed: (n, 6) the states that they can be in.
+        labels: (n, 7) what they may have.
         accuracies: the stated accuracy of each question.
     """
     rules = []
     for question, accuracy in accuracies.items():
-        known, right, sureness = judged(question, chances, allowed)
+        known, right, sureness = judged(question, chances, labels)
         given = np.array(likeliest(question, chances)[0])
         thresholds = {
             value: _threshold(right[rows], sureness[rows], accuracy)
@@ -158,16 +160,21 @@ def _threshold(right: NDArray[np.bool_], sureness: Floats, accuracy: float) -> f
 
 
 def judged(
-    question: str, chances: Floats, allowed: NDArray[np.bool_]
+    question: str, chances: Floats, labels: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
     """Of whom the answer to a question is known, whether the likeliest is right, and how sure.
+
+    Args:
+        question: of `QUESTIONS`.
+        chances: (n, 6) of the states.
+        labels: (n, 7) what the patients may have.
 
     Returns:
         (n,) each; where the answer is not known, `right` means nothing.
     """
-    answers = np.array(QUESTIONS[question])
+    answers = np.array(ANSWERS[question])
     values, sureness = likeliest(question, chances)
-    truths = [np.unique(answers[states]) for states in allowed]
+    truths = [np.unique(answers[row]) for row in labels]
     known = np.array([len(truth) == 1 for truth in truths], np.bool_)
     right = np.array([value in truth for value, truth in zip(values, truths, strict=True)])
     return known, right, sureness
@@ -232,6 +239,6 @@ def _centre(terms: Sequence[Term], prior: JointModel) -> Floats:
     return np.array([slopes.get(column, np.zeros(len(WHO_STATES))) for column in columns])
 
 
-def _known_states(allowed: NDArray[np.bool_]) -> dict[str, int]:
-    sure = allowed[allowed.sum(axis=1) == 1]
-    return {state: int(n) for state, n in zip(WHO_STATES, sure.sum(axis=0), strict=True)}
+def _known_states(labels: NDArray[np.bool_]) -> dict[str, int]:
+    sure = labels[labels.sum(axis=1) == 1].sum(axis=0)
+    return {state: int(n) for state, n in zip(WHO_STATES, sure[: len(WHO_STATES)], strict=True)}

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomaai_training.diagnosis.states import (
+    INTACT,
     STATE_FACTS,
     WHO_STATES,
+    WILD_TYPE,
     Marginals,
     marginals,
 )
@@ -51,6 +53,14 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What can be asked, and what each state, in the order of `WHO_STATES`, answers."""
 
+_NO_ANSWER = {"state": "", "idh": WILD_TYPE, "codeletion_1p19q": INTACT, "grade": ""}
+
+ANSWERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {question: (*answers, _NO_ANSWER[question]) for question, answers in QUESTIONS.items()}
+)
+"""The true answers for each of `LABELS`; empty where a tumour that is not elsewhere classified has
+none."""
+
 
 @dataclass(frozen=True)
 class CertaintyRule:
@@ -79,6 +89,27 @@ class CertaintyRule:
         """Whether an answer of this probability is given."""
         threshold = self.thresholds[value]
         return threshold is not None and probability >= threshold
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """Whose patients a model is for, where its numbers mean the same nowhere else."""
+
+    patients: str
+    """The cohort or hospital, in a word."""
+    reason: str
+    """Why no others, in words that follow "only for PATIENTS: "."""
+    most_beyond: float
+    """The largest share of the numbers that may lie beyond those of the patients the model was
+    fitted on; with more of them they were measured otherwise."""
+
+    def __post_init__(self) -> None:
+        if not self.patients or not 0 < self.most_beyond < 1:
+            raise ValueError(f"{self.patients!r} and {self.most_beyond} are no restriction")
+
+
+class NotForThisPatientError(ValueError):
+    """A model is for others, as its restriction says."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +160,8 @@ class JointModel:
     rules: tuple[CertaintyRule, ...]
     limits: tuple[str, ...] = ()
     """What every answer has to say about it."""
+    only_for: Restriction | None = None
+    """None for a model that may be asked about anybody."""
 
     def __post_init__(self) -> None:
         p = len(self.columns)
@@ -180,10 +213,12 @@ class JointModel:
         """Everything that the model says of one patient.
 
         Raises:
+            NotForThisPatientError: too many numbers are beyond what a restricted model has seen.
             as `probabilities`.
         """
         table = {name: [patient.get(name)] for name in self.covariates}
         chances = self.probabilities(table)
+        self._check_units(patient)
         told = marginals(chances)
         return Diagnosis(
             model=self.name,
@@ -208,6 +243,16 @@ class JointModel:
             and term.is_extrapolated(float(value))
         )
 
+    def _check_units(self, patient: Patient) -> None:
+        if self.only_for is None:
+            return
+        beyond = len(self.extrapolated(patient)) / len(self.terms)
+        if beyond > self.only_for.most_beyond:
+            raise NotForThisPatientError(
+                f"{100 * beyond:.0f} % of the numbers lie beyond all that {self.name} was fitted "
+                f"on; it is only for {self.only_for.patients}: {self.only_for.reason}"
+            )
+
     def document(self) -> dict[str, Any]:
         """The model as JSON holds it; every number comes back exactly."""
         return {
@@ -219,6 +264,7 @@ class JointModel:
             "states": dict(self.states),
             "case_mix": self.case_mix,
             "limits": list(self.limits),
+            "only_for": None if self.only_for is None else dict(vars(self.only_for)),
             "order": list(WHO_STATES),
             "terms": [term_document(term) for term in self.terms],
             "columns": list(self.columns),
@@ -251,6 +297,7 @@ class JointModel:
                 temperature=float(document["temperature"]),
                 rules=tuple(CertaintyRule(**rule) for rule in document["rules"]),
                 limits=tuple(document["limits"]),
+                only_for=_restriction(document.get("only_for")),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the diagnosis model cannot be read: {error!r}") from error
@@ -287,6 +334,10 @@ def read_joint_models(file: Path) -> JointModels:
 def write_joint_models(models: JointModels, file: Path) -> None:
     """Writes models as JSON."""
     write_document(models.document(), file)
+
+
+def _restriction(content: Mapping[str, Any] | None) -> Restriction | None:
+    return None if content is None else Restriction(**content)
 
 
 def design(terms: Sequence[Term], table: Columns, model: str) -> Floats:

@@ -29,7 +29,7 @@ class LabelledRows:
     design: Floats
     """(n, p), columns of about unit spread."""
     allowed: NDArray[np.bool_]
-    """(n, k) the states that each can be in, as `states.state_rows` gives them."""
+    """(n, k) the states that each can be in, as `states.modelled` gives them."""
     group: NDArray[np.int_]
     """(n,) the cohort of each: 0 is the one whose mix of diagnoses the intercepts stand for."""
 

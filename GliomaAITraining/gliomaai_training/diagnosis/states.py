@@ -30,6 +30,13 @@ STATE_NAMES: Mapping[str, str] = MappingProxyType(
 )
 """The states as readers know them."""
 
+NOT_ELSEWHERE = "NEC"
+"""IDH-wildtype of lower grade without a molecular marker of glioblastoma: "not elsewhere
+classified", a tumour that a patient may have and none of the states that a model answers with."""
+
+LABELS = (*WHO_STATES, NOT_ELSEWHERE)
+"""What a patient may have."""
+
 MUTANT, WILD_TYPE = CLINICAL_WORDS["idh"]
 CODELETED, INTACT = CLINICAL_WORDS["codeletion_1p19q"]
 
@@ -118,35 +125,49 @@ def classify(tissue: TissueFacts) -> tuple[str, ...]:
     - IDH-mutant and intact is astrocytoma; histological grade 4 or homozygous CDKN2A/B deletion
       makes it 4, so that without a look at CDKN2A grade 2 stays "2 or 4".
     - IDH-wildtype is glioblastoma if it looks so or has a molecular marker of it.
-    - Any other IDH-wildtype tumour is "not elsewhere classified": none of the states, and the
-      answer is empty. It is empty too where the markers were not looked for.
+    - Any other IDH-wildtype tumour is `NOT_ELSEWHERE`, if all the markers were looked for; if not,
+      it is one of the two.
     - A histological grade 4 counts as co-deleted only if co-deletion was measured.
 
     Returns:
-        One state when the facts decide, several when they leave a choice.
+        One of `LABELS` when the facts decide, several, in that order, when they leave a choice.
     """
     if tissue.idh == WILD_TYPE:
         return _wild_type(tissue)
     mutant = _mutant(tissue)
     if tissue.idh == MUTANT or tissue.codeletion_1p19q == CODELETED:
         return mutant
-    return ("GBM", *mutant)
+    found = {*mutant, *_wild_type(tissue)}
+    return tuple(label for label in LABELS if label in found)
 
 
-def state_rows(possible: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-    """Which states each patient can be in, (n, 6) in the order of `WHO_STATES`.
-
-    The likelihood of a partial label is the sum of the probabilities where this is True.
+def label_rows(possible: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+    """What each patient may have, (n, 7) in the order of `LABELS`.
 
     Raises:
-        ValueError: an unknown state, or a patient with none.
+        ValueError: an unknown label, or a patient with none.
     """
-    rows = np.zeros((len(possible), len(WHO_STATES)), np.bool_)
-    for row, states in zip(rows, possible, strict=True):
-        if not states or set(states) - set(WHO_STATES):
-            raise ValueError(f"states are some of {', '.join(WHO_STATES)}, not {list(states)}")
-        row[[WHO_STATES.index(state) for state in states]] = True
+    rows = np.zeros((len(possible), len(LABELS)), np.bool_)
+    for row, labels in zip(rows, possible, strict=True):
+        if not labels or set(labels) - set(LABELS):
+            raise ValueError(f"states are some of {', '.join(LABELS)}, not {list(labels)}")
+        row[[LABELS.index(label) for label in labels]] = True
     return rows
+
+
+def modelled(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The states (n, 6) that a likelihood sums over, of labels (n, 7).
+
+    Whoever has glioblastoma or is `NOT_ELSEWHERE` counts as IDH-wildtype, which among the states
+    glioblastoma alone stands for.
+
+    Raises:
+        ValueError: a patient can be in none of the states.
+    """
+    states = rows[:, : len(WHO_STATES)]
+    if not states.any(axis=1).all():
+        raise ValueError(f"a patient who can only be {NOT_ELSEWHERE} is in none of the states")
+    return states
 
 
 @dataclass(frozen=True)
@@ -192,7 +213,7 @@ def marginals(probabilities: NDArray[np.float64]) -> Marginals:
 def _wild_type(tissue: TissueFacts) -> tuple[str, ...]:
     if tissue.histological_grade == 4 or tissue.glioblastoma_marker:
         return ("GBM",)
-    return ()
+    return (NOT_ELSEWHERE,) if tissue.glioblastoma_marker is False else ("GBM", NOT_ELSEWHERE)
 
 
 def _mutant(tissue: TissueFacts) -> tuple[str, ...]:

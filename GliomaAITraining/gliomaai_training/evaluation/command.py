@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from gliomaai_training.cohorts.manifest import CaseFiles, read_manifest
@@ -24,6 +26,7 @@ from gliomaai_training.evaluation.cross_validation import (
     score_case,
 )
 from gliomaai_training.evaluation.figures import learning_curve, region_boxes, reliability_plot
+from gliomaai_training.evaluation.predicted_masks import write_list, write_mask
 from gliomaai_training.evaluation.tables import (
     all_subsets,
     region_table,
@@ -69,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="cohort of brains without tumour, in DATA: tells what is drawn there and in ICBM152",
     )
+    parser.add_argument(
+        "--masks", type=Path, metavar="DIR", help="also write the held-out masks here (NIfTI)"
+    )
     parser.add_argument("--flips", action="store_true", help="average over left-right mirrors")
     parser.add_argument("--minimum-et-ml", type=float, default=0.0)
     parser.add_argument("--minimum-focus-ml", type=float, default=0.0)
@@ -91,6 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
     results = pd.DataFrame([row for scores, _ in evaluated for row in scores])
     results.to_csv(arguments.out / RESULTS, index=False)
     _write_tables(results, arguments.out)
+    if arguments.masks:
+        write_list(_folds(runs, arguments.data), arguments.masks)
     if healthy:
         drawn = pd.DataFrame([row for _, rows in evaluated for row in rows])
         write_table(false_tumour_table(drawn), arguments.out / TUMOUR_FREE)
@@ -136,12 +144,18 @@ def _evaluate_run(
     Returns:
         The scores of its held-out cases, and what it draws in the tumour-free brains.
     """
+    files = {one.case: one for one in held_out_files(run, arguments.data)}
+
+    def keep(case: str, labels: NDArray[np.uint8]) -> None:
+        if arguments.masks:
+            write_mask(files[case], labels, arguments.masks)
+
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
     with run_predictor(run, _engine(arguments), settings) as predictor:
         scores = [
             row
             for case in tqdm(_held_out(run, arguments), desc=run.folder.name, unit="case")
-            for row in score_case(predictor, case, subsets)
+            for row in score_case(predictor, case, subsets, partial(keep, case.case))
         ]
         drawn = [
             row
@@ -149,6 +163,14 @@ def _evaluate_run(
             for row in false_tumours(predictor, case, all_subsets())
         ]
     return scores, drawn
+
+
+def _folds(runs: "Sequence[FinishedRun]", data: Path) -> Iterator[tuple[CaseFiles, int]]:
+    """The held-out cases with the fold that their run left out."""
+    for run in runs:
+        for files in held_out_files(run, data):
+            if run.record.fold is not None:
+                yield files, run.record.fold
 
 
 def _engine(arguments: argparse.Namespace) -> EngineConfig:

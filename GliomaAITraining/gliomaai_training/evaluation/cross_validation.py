@@ -1,6 +1,6 @@
 """Held-out accuracy and calibration of the runs of a cross-validation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +53,24 @@ def calibration_sample(
 
 
 def score_case(
-    predictor: Predictor, case: StoredCase, subsets: Sequence[tuple[str, ...]]
+    predictor: Predictor,
+    case: StoredCase,
+    subsets: Sequence[tuple[str, ...]],
+    keep: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> list[dict[str, object]]:
-    """Scores by region and subset of the case's sequences, as rows of `tables`."""
+    """Scores by region and subset of the case's sequences, as rows of `tables`.
+
+    Args:
+        predictor: what segments.
+        case: the patient.
+        subsets: of sequences; those that the case lacks are passed over.
+        keep: given the labels drawn from the first subset that the case has.
+    """
     rows: list[dict[str, object]] = []
     for subset in filter(lambda subset: has_sequences(case, subset), subsets):
         _, labels = segment_case(predictor, case, subset)
+        if keep is not None and not rows:
+            keep(labels)
         scores = case_scores(labels, case.labels, case.voxel_mm)
         rows += result_rows(case.patient, case.case, subset, scores)
     return rows

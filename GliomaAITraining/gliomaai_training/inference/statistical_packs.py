@@ -5,9 +5,12 @@ The metadata's section `gliomaai` of such a pack:
     task        `prognosis` or `diagnosis`
     format      version of this section; a reader refuses what it does not know
     models      entries in order of preference: `file`, and for prognosis `role` and perhaps
-                `groups`, the file of the reference groups beside which the model is shown
+                `groups`, the file of the reference groups beside which the model is shown, and
+                `evidence`, the file of what imaging was measured to add
     radiomics   how the models' radiomics features are measured, where they need any
                 (`radiomics.config.RadiomicsConfig.to_json`)
+    only_for    whose patients some of the models are for, where they are for nobody else's; the
+                clinic refuses such a pack
 
 Models are read with numpy alone.
 """
@@ -28,6 +31,7 @@ from gliomaai_training.inference.model_pack import (
     load_model_pack,
 )
 from gliomaai_training.survival.cox_model import CoxModel
+from gliomaai_training.survival.evidence import Evidence
 from gliomaai_training.survival.reference_groups import ReferenceGroups
 
 FORMAT = 1
@@ -73,6 +77,8 @@ class PackedModel:
     """Of a survival model; None in a pack of diagnosis models."""
     groups: str | None = None
     """File of reference groups."""
+    evidence: str | None = None
+    """File of what its images were measured to add."""
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], task: Task) -> Self:
@@ -81,13 +87,14 @@ class PackedModel:
         Raises:
             ValueError: a field is missing, unknown or wrong.
         """
-        allowed = ("file", "role", "groups") if task is Task.PROGNOSIS else ("file",)
+        optional = ("groups", "evidence")
+        allowed = ("file", "role", *optional) if task is Task.PROGNOSIS else ("file",)
         if unknown := sorted(set(entry) - set(allowed)):
             raise ValueError(f"a model of {task} has no {', '.join(unknown)}")
-        if lacking := sorted({*allowed} - {*entry, "groups"}):
+        if lacking := sorted({*allowed} - {*entry, *optional}):
             raise ValueError(f"a model of {task} needs {', '.join(lacking)}")
         role = Role(entry["role"]) if task is Task.PROGNOSIS else None
-        return cls(str(entry["file"]), role, entry.get("groups"))
+        return cls(str(entry["file"]), role, entry.get("groups"), entry.get("evidence"))
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,8 @@ class SurvivalMember:
     model: CoxModel
     role: Role
     groups: ReferenceGroups | None
+    evidence: Evidence | None = None
+    """What its images were measured to add; None where nobody measured it."""
 
     @property
     def inputs(self) -> Inputs:
@@ -151,21 +160,35 @@ def load_prognosis_pack(folder: Path) -> PrognosisPack:
         groups = (
             _read(pack, entry.groups, ReferenceGroups.from_document)[0] if entry.groups else None
         )
+        evidence = (
+            _read(pack, entry.evidence, Evidence.from_document)[0] if entry.evidence else None
+        )
         for model in _read(pack, entry.file, CoxModel.from_document):
-            members.append(SurvivalMember(model, entry.role, groups))
+            members.append(SurvivalMember(model, entry.role, groups, evidence))
     return PrognosisPack(pack, tuple(members), _radiomics(pack))
 
 
-def load_diagnosis_pack(folder: Path) -> DiagnosisPack:
+def load_diagnosis_pack(folder: Path, restricted: bool = False) -> DiagnosisPack:
     """Verifies a pack and reads its diagnosis models, as `load_prognosis_pack` does.
 
+    Args:
+        folder: the pack.
+        restricted: whether models may be among them that are for one hospital's patients only;
+            the caller then knows whose patients it asks about.
+
     Raises:
-        ModelPackError: as `load_prognosis_pack`.
+        ModelPackError: as `load_prognosis_pack`, or a model is restricted.
     """
     pack, entries = _opened(folder, Task.DIAGNOSIS)
     models = [
         model for entry in entries for model in _read(pack, entry.file, JointModel.from_document)
     ]
+    for model in models:
+        if model.only_for is not None and not restricted:
+            raise ModelPackError(
+                f"{model.name} of model pack {pack.name} is only for {model.only_for.patients}: "
+                f"{model.only_for.reason}; it cannot be used for just any patient"
+            )
     return DiagnosisPack(pack, tuple(models), _radiomics(pack))
 
 

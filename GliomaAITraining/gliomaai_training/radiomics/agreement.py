@@ -59,7 +59,7 @@ def _complete(values: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     error = (rest**2).sum(axis=(0, 1)) / ((n - 1) * (k - 1))
     # What rounding leaves of a feature that never varies is no agreement.
     varies = between > 1e-24 * np.maximum(mean**2, 1e-300)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         estimate = (between - error) / (between + (k - 1) * error + k * (readings - error) / n)
         share = estimate / (1 - estimate)
         a, b = k * share / n, 1 + k * share * (n - 1) / n

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +17,7 @@ from gliomaai_training.progress import Progress, silent
 from gliomaai_training.radiomics.cache import cache_key, load_features, save_features
 from gliomaai_training.radiomics.config import DEFAULT_RECIPE, RadiomicsConfig
 from gliomaai_training.radiomics.extract import STAGE, FeatureVector, extract, feature_columns
+from gliomaai_training.radiomics.further import FOLD, FurtherFeatures
 from gliomaai_training.radiomics.images import FeatureCase
 
 CASE_COLUMNS = ("case", "patient", "cohort")
@@ -72,6 +73,20 @@ def extract_cohort(
         _region_table(measured),
         pd.DataFrame(failures, columns=["case", "reason"]),
     )
+
+
+def with_further(found: CohortFeatures, further: FurtherFeatures) -> CohortFeatures:
+    """A cohort's features with those of another source, and `fold`, in the columns after them;
+    cells of patients who have none are empty.
+
+    Raises:
+        ValueError: nobody has any, all are of one fold, or a column is called alike in both.
+    """
+    further.of(found.features["patient"])
+    added = pd.concat([further.fold.rename(FOLD).astype("Int64"), further.columns], axis=1)
+    if both := sorted(set(map(str, found.features)) & set(map(str, added))):
+        raise ValueError(f"radiomics and further features are both called {', '.join(both)}")
+    return replace(found, features=found.features.join(added, on="patient"))
 
 
 def measure_files(

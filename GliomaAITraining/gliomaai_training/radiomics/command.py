@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, help="JSON as this command writes it; then no option of the recipe")
     add("--cohort", help="the cohort's name (default: the table's)")
     add("--workers", type=int, default=1, metavar="K", help="cases at a time (default 1)")
+    add(
+        "--features",
+        type=Path,
+        metavar="TABLE",
+        help="CSV of a network's out-of-fold features (patient, fold, deep_...) to stand beside",
+    )
     add("--cache", type=Path, help="folder of measured cases (default: OUT's, radiomics-cache)")
     recipe = parser.add_argument_group("recipe")
     add = recipe.add_argument
@@ -49,9 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from gliomaai_training.cohorts.manifest import read_manifest
-    from gliomaai_training.radiomics.cohort import extract_cohort
+    from gliomaai_training.radiomics.cohort import extract_cohort, with_further
+    from gliomaai_training.radiomics.further import read_further_features
 
     config = recipe_of(arguments)
+    further = None if arguments.features is None else read_further_features(arguments.features)
     cohort = arguments.cohort or arguments.table.stem
     files = read_manifest(arguments.data / arguments.table, cohort)
     cache = arguments.cache or arguments.out.parent / "radiomics-cache"
@@ -61,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
             bar.update(round(done * len(files)) - bar.n)
 
         found = extract_cohort(files, config, arguments.workers, cache, advance)
+    if further is not None:
+        found = with_further(found, further)
     write_tables(found, config, arguments.out)
     return 0 if len(found.features) else 1
 

@@ -22,8 +22,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from gliomaai_training.diagnosis.covariates import NORMAL_SPREAD
+from gliomaai_training.radiomics.logistic_net import LogisticNet
+
 Floats = NDArray[np.float64]
 FilterTest = Literal["levene", "mann-whitney"]
+Classifier = Literal["svm", "elastic net"]
 
 SVM_C = tuple(float(2.0**power) for power in range(-3, 9))
 SVM_GAMMA = tuple(float(2.0**power) for power in range(-10, 2))
@@ -31,8 +35,9 @@ FOREST_TREES = 100
 FOLDS = 5
 LASSO_CS = tuple(float(c) for c in np.geomspace(0.01, 1.0, 9))
 """Inverse penalties of the path; at the strongest hardly a feature stays."""
-NORMAL_SPREAD = 1.349
-"""Quartile distance of the standard normal distribution."""
+NET_CS = (0.01, 0.1, 1.0, 10.0)
+NET_SHARES = (0.1, 0.5, 0.9)
+"""Inverse penalties, and shares of the LASSO in them, of an elastic net that classifies."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class SelectionConfig:
     """0 is the LASSO; above it an elastic net with this share of ridge penalty."""
     features: int = 8
     """That the forest keeps."""
+    classifier: Classifier = "svm"
     svm_c: tuple[float, ...] = SVM_C
     svm_gamma: tuple[float, ...] = SVM_GAMMA
     svm_folds: int = FOLDS
@@ -55,9 +61,9 @@ class SelectionConfig:
 
 
 def selection_pipeline(config: SelectionConfig | None = None) -> Pipeline:
-    """z-score, filter, LASSO, forest importance and an RBF SVM with grid search.
+    """z-score, filter, LASSO, forest importance and an RBF SVM, or elastic net, with grid search.
 
-    The SVM's grid is searched by AUC in inner folds of the rows that the whole is fitted on.
+    The grid is searched by AUC in inner folds of the rows that the whole is fitted on.
 
     Args:
         config: which steps; None for the paper's.
@@ -70,10 +76,13 @@ def selection_pipeline(config: SelectionConfig | None = None) -> Pipeline:
         steps.append(("lasso", SparseSelector(config.ridge_share, config.seed)))
     steps.append(("forest", ForestSelector(config.features, config.seed)))
     folds = StratifiedKFold(config.svm_folds, shuffle=True, random_state=config.seed)
+    model: Any = SVC()
     grid = {"C": list(config.svm_c), "gamma": list(config.svm_gamma)}
-    svm = SVC()
-    steps.append(("svm", GridSearchCV(svm, grid, scoring="roc_auc", cv=folds)))
-    return Pipeline(steps)
+    if config.classifier == "elastic net":
+        model = LogisticNet()
+        grid = {"C": list(NET_CS), "l1_ratio": list(NET_SHARES)}
+    search = GridSearchCV(model, grid, scoring="roc_auc", cv=folds)
+    return Pipeline([*steps, (config.classifier, search)])
 
 
 class _Selector(SelectorMixin, BaseEstimator):  # type: ignore[misc]
@@ -150,18 +159,11 @@ class SparseSelector(_Selector):
             self.kept_ = size == size.max()
         return self
 
-    def _model(self, c: float) -> LogisticRegression:
-        if self.ridge_share == 0:
-            return LogisticRegression(
-                C=c, l1_ratio=1.0, solver="liblinear", max_iter=1000, random_state=self.seed
-            )
+    def _model(self, c: float) -> LogisticRegression | LogisticNet:
+        if self.ridge_share > 0:
+            return LogisticNet(c, 1.0 - self.ridge_share)
         return LogisticRegression(
-            C=c,
-            l1_ratio=1.0 - self.ridge_share,
-            solver="saga",
-            tol=1e-3,
-            max_iter=2000,
-            random_state=self.seed,
+            C=c, l1_ratio=1.0, solver="liblinear", max_iter=1000, random_state=self.seed
         )
 
     def _losses(self, columns: Floats, positive: NDArray[np.bool_]) -> Floats:

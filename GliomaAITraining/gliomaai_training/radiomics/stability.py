@@ -43,6 +43,22 @@ def perturbation_agreement(
     """
     if len(cases) < 2 or readings < 2:
         raise ValueError(f"{len(cases)} cases in {readings} readings show no agreement; use 2 each")
+    measured = perturbed_readings(cases, generator, config, readings, progress)
+    return agreement_table(feature_columns(config), measured)
+
+
+def perturbed_readings(
+    cases: Sequence[FeatureCase],
+    generator: np.random.Generator,
+    config: RadiomicsConfig = DEFAULT_RECIPE,
+    readings: int = 4,
+    progress: Progress = silent,
+) -> NDArray[np.float64]:
+    """The features (n, readings, p) of cases as they are, and perturbed.
+
+    Args:
+        as `perturbation_agreement`.
+    """
     measured = np.empty((len(cases), readings, len(feature_columns(config))))
     for number, case in enumerate(cases):
         versions = [case] + [
@@ -51,7 +67,7 @@ def perturbation_agreement(
         for reading, version in enumerate(versions):
             measured[number, reading] = list(extract(version, config).values.values())
         progress(STAGE, (number + 1) / len(cases))
-    return _table(feature_columns(config), measured)
+    return measured
 
 
 def table_agreement(tables: Sequence[pd.DataFrame], features: Sequence[str]) -> pd.DataFrame:
@@ -74,7 +90,8 @@ def table_agreement(tables: Sequence[pd.DataFrame], features: Sequence[str]) -> 
         if missing:
             raise ValueError(f"a table lacks the features {missing[:5]}")
     readings = [table.set_index("case").loc[shared, list(features)] for table in tables]
-    return _table(features, np.stack([np.asarray(part, np.float64) for part in readings], axis=1))
+    values = np.stack([np.asarray(part, np.float64) for part in readings], axis=1)
+    return agreement_table(features, values)
 
 
 def stable_features(
@@ -98,7 +115,12 @@ def _shared_cases(tables: Sequence[pd.DataFrame]) -> list[str]:
     return shared
 
 
-def _table(features: Sequence[str], values: NDArray[np.float64]) -> pd.DataFrame:
+def agreement_table(features: Sequence[str], values: NDArray[np.float64]) -> pd.DataFrame:
+    """Agreement of p features from their readings (n, k, p), as `AGREEMENT_COLUMNS`.
+
+    Raises:
+        ValueError: as `agreement.icc`.
+    """
     found = icc(values)
     columns = [list(features), found.estimate, found.low, found.high, found.cases]
     return pd.DataFrame(dict(zip(AGREEMENT_COLUMNS, columns, strict=True)))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from gliomaai_training.evaluation.auc import auc_difference, auc_interval
@@ -14,7 +15,7 @@ from gliomaai_training.evaluation.probability_scores import (
     calibration_in_the_large,
     calibration_line,
 )
-from gliomaai_training.studies.study import StudySettings
+from gliomaai_training.studies.study import StudySettings, StudyTable
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -59,6 +60,23 @@ def difference_row(
         "difference": str(found.difference),
         "p (DeLong)": f"{found.p:.2g}",
     }
+
+
+def permuted_table(model: str, aucs: Sequence[float], permutations: int, what: str) -> StudyTable:
+    """The negative control of a classifier: AUCs after the truth was dealt out at random."""
+    row = {
+        "model": model,
+        "permutations": str(permutations),
+        "mean AUC": f"{np.mean(aucs):.3f}",
+        "lowest": f"{min(aucs):.3f}",
+        "highest": f"{max(aucs):.3f}",
+    }
+    return StudyTable(
+        "permuted",
+        f"Negative control: the {what} dealt out at random",
+        pd.DataFrame([row]),
+        "About one half, as it must be: nothing of the test patients leaks into the training.",
+    )
 
 
 def auc_bootstrap(score: Floats, truth: Truth, settings: StudySettings) -> Interval:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from gliomaai_training.studies.registry import STUDIES
 
+TAKE_FEATURES = ("grading",)
+"""Studies into which features of another source plug in."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gliomaai-train study`."""
@@ -15,6 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, help="root of the data")
     add("--out", type=Path, metavar="DIR", help="folder that the study writes")
     add("--results", type=Path, metavar="DIR", help="also write NAME.md and a few figures here")
+    add(
+        "--masks", type=Path, metavar="DIR", help="held-out masks of `evaluate --masks` (stability)"
+    )
+    add(
+        "--features",
+        type=Path,
+        metavar="TABLE",
+        help="CSV of a network's out-of-fold features: patient, fold, deep_... (grading)",
+    )
     add("--seed", type=int, default=1, help="of folds, bootstrap and permutations (default 1)")
     add("--resamples", type=int, default=1000, metavar="N", help="bootstrap (default 1000)")
 
@@ -38,11 +50,20 @@ def _run(arguments: argparse.Namespace) -> int:
     from gliomaai_training.studies.study import StudySettings
 
     study = find_study(arguments.name)
+    if arguments.features is not None and arguments.name not in TAKE_FEATURES:
+        raise ValueError(f"the study {arguments.name} takes no --features; {TAKE_FEATURES[0]} does")
     check_folder(arguments.name, arguments.out)
     if not arguments.data.is_dir():
         raise ValueError(f"there is no folder {arguments.data}: --data is the root of the data")
     cache = arguments.out / "cache"
-    settings = StudySettings(arguments.data, arguments.seed, arguments.resamples, cache)
+    settings = StudySettings(
+        arguments.data,
+        arguments.seed,
+        arguments.resamples,
+        cache,
+        arguments.masks,
+        arguments.features,
+    )
     with tqdm(total=100, unit="%", disable=None) as bar:
 
         def advance(stage: str, done: float) -> None:

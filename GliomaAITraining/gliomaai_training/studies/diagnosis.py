@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gliomaai_training.cohorts.brats import MASKS_TABLE, read_brats20
 from gliomaai_training.cohorts.clinical import ClinicalCohort, possible_states
@@ -17,7 +18,6 @@ from gliomaai_training.diagnosis.covariates import (
     AGE,
     AGE_AND_SEX,
     SEX,
-    Covariate,
 )
 from gliomaai_training.diagnosis.fit_joint_model import (
     ACCURACIES,
@@ -25,9 +25,10 @@ from gliomaai_training.diagnosis.fit_joint_model import (
     ModelCard,
     fit_joint_model,
 )
+from gliomaai_training.diagnosis.joint_model import JointModel
 from gliomaai_training.diagnosis.states import CODELETED, MUTANT, WHO_STATES
 from gliomaai_training.progress import Progress
-from gliomaai_training.studies.binary_scores import calibration_figure
+from gliomaai_training.studies.binary_scores import auc_bootstrap, calibration_figure
 from gliomaai_training.studies.diagnosis_models import (
     ALL_PARTS,
     PENALTIES,
@@ -38,6 +39,7 @@ from gliomaai_training.studies.diagnosis_models import (
     intensity_config,
     intensity_model,
     parts_model,
+    radiomics_covariates,
     shipped_models,
     shipped_table,
 )
@@ -67,14 +69,14 @@ from gliomaai_training.studies.tumour_tables import (
     ucsf_radiomics,
 )
 
-FOLDS = 5
-ANYTHING = (-1e300, 1e300)
+Floats = NDArray[np.float64]
 
+FOLDS = 5
 SHIPPED = "age, volumes of parts, axes, on top of UCSF-PDGM (as shipped)"
 BY_AGE, BY_WHOLE, BY_RADIOMICS = (
     "age, sex",
     "age, sex, volume, axes",
-    "age, sex, T1Gd",
+    "age, T1Gd",
 )
 
 
@@ -97,6 +99,7 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
             _discrimination(held, settings),
             _states(held, settings),
             _determinate(held),
+            _unclassified(tables, held, settings),
             _coherence(tables, held, settings),
             _elsewhere(tables, settings),
             shipped_table(models),
@@ -110,8 +113,10 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
             "ucsf-t1gd": intensity_model(tables),
         },
         limits=(
-            "IDH-wildtype tumours of lower grade without known molecular markers are none of the "
-            "six states and are left out: 18 of UCSF-PDGM.",
+            "IDH-wildtype tumours of lower grade whose molecular markers are not in the tables are "
+            "glioblastoma or not elsewhere classified: models learn from them as from any "
+            "IDH-wildtype, and they are judged on IDH and 1p/19q only.",
+            "The model with T1Gd features is for UCSF-PDGM alone and lies in a pack of its own.",
             "1p/19q co-deletion is rare outside TCGA: its numbers rest on a handful of patients.",
             "BraTS calls tumours high-grade without IDH: they can be glioblastoma or astrocytoma "
             "of grade 4, and count as both.",
@@ -129,7 +134,10 @@ def _tables(settings: StudySettings, progress: Progress) -> Tables:
     for cohort in cohorts:
         needed = ["possible_states", AGE.name] + ([] if cohort is cohorts[2] else [SEX])
         table = known_rows(cohort.patients, needed)
-        informative = [len(states) < len(WHO_STATES) for states in possible_states(table)]
+        informative = [
+            0 < len(set(states) & set(WHO_STATES)) < len(WHO_STATES)
+            for states in possible_states(table)
+        ]
         found[cohort.name] = table[informative]
     masks = brats20_measures(data, settings.cache, lambda stage, done: progress(stage, 0.1 * done))
     ucsf, tcga, brats = found.values()
@@ -137,20 +145,9 @@ def _tables(settings: StudySettings, progress: Progress) -> Tables:
         ucsf.join(measured, on="patient").reset_index(drop=True),
         tcga.reset_index(drop=True),
         brats.join(masks, on="patient").reset_index(drop=True),
-        {str(name): _covariate(features[name]) for name in features.columns},
+        radiomics_covariates(features),
         pd.DataFrame([_counts(cohort, found[cohort.name]) for cohort in cohorts]),
     )
-
-
-def _covariate(values: "pd.Series[float]") -> Covariate:
-    """A feature as it enters the softmax: large positive ones and small positive ones by their
-    logarithm, those that can be negative as they are."""
-    name = str(values.name)
-    if not values.min() > 0:
-        return Covariate(name, name, "", ANYTHING)
-    if values.median() >= 1:
-        return Covariate(name, name, "", (0.0, ANYTHING[1]), "log1p")
-    return Covariate(name, name, "", (float(np.finfo(np.float64).tiny), ANYTHING[1]), "log")
 
 
 def _counts(cohort: ClinicalCohort, kept: pd.DataFrame) -> dict[str, str]:
@@ -236,6 +233,56 @@ def _determinate(held: Mapping[tuple[str, str], HeldOut]) -> StudyTable:
     )
 
 
+def _unclassified(
+    tables: Tables, held: Mapping[tuple[str, str], HeldOut], settings: StudySettings
+) -> StudyTable:
+    """What becomes of tumours that may be none of the six states."""
+    table, rows = tables.ucsf, []
+    unclassified = table["who_state"].isna().to_numpy()
+    grade_4 = (table["reported_grade"] == 4).to_numpy()
+    for name, config in (
+        (BY_AGE, JointFitConfig(AGE_AND_SEX, PENALTIES)),
+        (BY_WHOLE, JointFitConfig(WHOLE, PENALTIES)),
+        (BY_RADIOMICS, intensity_config(tables)),
+    ):
+        without = cross_fitted_by(
+            partial(_fit_without_unclassified, config), table, FOLDS, settings.seed
+        )
+        for taken, one in (("left out", without), ("IDH wild-type", held["UCSF-PDGM", name])):
+            mutant, truth = one.marginal("idh", MUTANT), one.truth("idh", MUTANT)[1]
+            rest, grade = ~unclassified, one.marginal("grade", "4")
+            rows.append(
+                {
+                    "model": name,
+                    "in training they are": taken,
+                    "AUC of IDH, everyone": _auc_cell(mutant, truth, settings),
+                    "without them": _auc_cell(mutant[rest], truth[rest], settings),
+                    "called mutant": f"{int((mutant[unclassified] > 0.5).sum())} of "
+                    f"{int(unclassified.sum())}",
+                    "their mean P(mutant)": f"{mutant[unclassified].mean():.2f}",
+                    "AUC of grade 4 by the microscope": _auc_cell(grade, grade_4, settings),
+                }
+            )
+    return StudyTable(
+        "unclassified",
+        "IDH-wildtype tumours of lower grade in UCSF-PDGM",
+        pd.DataFrame(rows),
+        "WHO 2021 calls them glioblastoma if a molecular marker is there and else not elsewhere "
+        "classified; the table does not tell. IDH-wildtype they are for certain, and in a clinic "
+        "nobody knows beforehand whose tumour will be hard to name: an AUC of IDH without them is "
+        "too good. As the only IDH-wildtype state, glioblastoma stands for them, so that the "
+        "microscope's grade 2 or 3 counts against the models in the last column.",
+    )
+
+
+def _fit_without_unclassified(config: JointFitConfig, train: pd.DataFrame) -> JointModel:
+    return fit_joint_model(train[train["who_state"].notna()], config, ModelCard("fold", ""))
+
+
+def _auc_cell(score: Floats, truth: NDArray[np.bool_], settings: StudySettings) -> str:
+    return f"{auc_bootstrap(score, truth, settings)}, {int(truth.sum())}/{truth.size}"
+
+
 def _coherence(
     tables: Tables, held: Mapping[tuple[str, str], HeldOut], settings: StudySettings
 ) -> StudyTable:
@@ -245,7 +292,7 @@ def _coherence(
         ("UCSF-PDGM", BY_RADIOMICS, tables.ucsf),
         ("TCGA", BY_AGE, tables.tcga),
     ):
-        told = {BY_WHOLE: WHOLE, BY_AGE: AGE_AND_SEX}.get(name, (*AGE_AND_SEX, *tables.radiomics))
+        told = {BY_WHOLE: WHOLE, BY_AGE: AGE_AND_SEX}.get(name, (AGE.name, *tables.radiomics))
         config = JointFitConfig(told, (1e-1,), extra=tables.radiomics)
         terms = fit_joint_model(table, config, ModelCard("terms", "")).terms
         apart = independent_sigmoids(table, terms, FOLDS, settings.seed)

@@ -17,6 +17,7 @@ from gliomaai_training.diagnosis.fit_joint_model import (
     judged,
 )
 from gliomaai_training.diagnosis.joint_model import (
+    ANSWERS,
     INDETERMINATE,
     QUESTIONS,
     JointModel,
@@ -24,7 +25,13 @@ from gliomaai_training.diagnosis.joint_model import (
     likeliest,
 )
 from gliomaai_training.diagnosis.partial_likelihood import log_loss, stratified_folds
-from gliomaai_training.diagnosis.states import CODELETED, MUTANT, WHO_STATES, state_rows
+from gliomaai_training.diagnosis.states import (
+    CODELETED,
+    MUTANT,
+    WHO_STATES,
+    label_rows,
+    modelled,
+)
 from gliomaai_training.evaluation.bootstrap import bootstrap_interval
 from gliomaai_training.evaluation.probability_scores import calibration_error
 from gliomaai_training.studies.binary_scores import auc_bootstrap, wilson
@@ -42,8 +49,8 @@ FEWEST = 2
 class HeldOut:
     """What models say of patients that they have not seen."""
 
-    allowed: NDArray[np.bool_]
-    """(n, 6) the states that they can be in."""
+    labels: NDArray[np.bool_]
+    """(n, 7) what they may have, in the order of `diagnosis.states.LABELS`."""
     chances: Floats
     """(n, 6)"""
     answers: Mapping[str, NDArray[np.object_]]
@@ -55,10 +62,15 @@ class HeldOut:
 
     def truth(self, question: str, value: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Of whom the answer is known (n,), and whether it is this one."""
-        is_value = np.array(QUESTIONS[question]) == value
-        yes = ~(self.allowed & ~is_value).any(axis=1)
-        no = ~(self.allowed & is_value).any(axis=1)
+        is_value = np.array(ANSWERS[question]) == value
+        yes = ~(self.labels & ~is_value).any(axis=1)
+        no = ~(self.labels & is_value).any(axis=1)
         return yes | no, yes
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Whose state is known, (n,)."""
+        return np.asarray(self.labels.sum(axis=1) == 1) & self.labels[:, : len(WHO_STATES)].any(1)
 
 
 def cross_fitted(table: pd.DataFrame, config: JointFitConfig, folds: int, seed: int) -> HeldOut:
@@ -79,7 +91,7 @@ def cross_fitted_by(
         parts.append((np.flatnonzero(test), asked(fit(table[~test]), table[test])))
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     return HeldOut(
-        np.concatenate([part.allowed for _, part in parts])[order],
+        np.concatenate([part.labels for _, part in parts])[order],
         np.concatenate([part.chances for _, part in parts])[order],
         {
             question: np.concatenate([part.answers[question] for _, part in parts])[order]
@@ -99,25 +111,25 @@ def asked(model: JointModel, table: pd.DataFrame) -> HeldOut:
             for value, chance in zip(values, sureness, strict=True)
         ]
         answers[rule.question] = np.array(given, object)
-    return HeldOut(state_rows(possible_states(table)), chances, answers)
+    return HeldOut(label_rows(possible_states(table)), chances, answers)
 
 
 def joint_row(name: str, held: HeldOut, settings: StudySettings) -> dict[str, str]:
     """One model's row: likelihood, discrimination of every question, calibration."""
-    sure = held.allowed.sum(axis=1) == 1
+    sure = held.sure
     logs = np.log(np.maximum(held.chances, SMALLEST))
     row = {
         "model": name,
         "n": str(len(sure)),
         "state known": str(int(sure.sum())),
-        "log loss": f"{log_loss(logs, held.allowed):.3f}",
+        "log loss": f"{log_loss(logs, modelled(held.labels)):.3f}",
         "AUC of IDH": _auc(held, "idh", MUTANT, settings),
         "AUC of 1p/19q": _auc(held, "codeletion_1p19q", CODELETED, settings),
         "AUC of grade 4": _auc(held, "grade", "4", settings),
         "mean AUC of the states": _mean_auc(held, settings),
     }
     if sure.any():
-        truth = held.allowed[sure]
+        truth = modelled(held.labels[sure])
         squares = ((held.chances[sure] - truth) ** 2).sum(axis=1)
         generator = np.random.default_rng(settings.seed)
         row["Brier, states"] = str(bootstrap_interval(squares, generator, settings.bootstrap))
@@ -130,13 +142,13 @@ def joint_row(name: str, held: HeldOut, settings: StudySettings) -> dict[str, st
 def state_rows_table(held: HeldOut, settings: StudySettings) -> list[dict[str, str]]:
     """Each state against all others, of patients whose state is known."""
     rows = []
-    sure = held.allowed.sum(axis=1) == 1
+    sure = held.sure
     for index, state in enumerate(WHO_STATES):
         chance = held.chances[sure, index]
         rows.append(
             {
                 "state": state,
-                "patients": str(int(held.allowed[sure, index].sum())),
+                "patients": str(int(held.labels[sure, index].sum())),
                 "expected": f"{chance.sum():.1f}",
                 "AUC against all others": _auc(held, "state", state, settings),
             }
@@ -148,7 +160,7 @@ def determinate_rows(name: str, held: HeldOut, stated: Mapping[str, float]) -> l
     """Of each question: how many are answered, and how often the answers are right."""
     rows = []
     for question, given in held.answers.items():
-        known, right, _ = judged(question, held.chances, held.allowed)
+        known, right, _ = judged(question, held.chances, held.labels)
         answered = given != INDETERMINATE
         told = known & answered
         by_value = [
@@ -200,9 +212,9 @@ def independent_sigmoids(
     Each is fitted on the patients of whom its own fact is known.
     """
     columns = design(terms, table, "independent")
-    allowed = state_rows(possible_states(table))
+    labels = label_rows(possible_states(table))
     fold = stratified_folds(list(table["possible_states"]), folds, np.random.default_rng(seed))
-    told = HeldOut(allowed, np.zeros(allowed.shape), {})
+    told = HeldOut(labels, np.zeros(labels.shape), {})
     found = []
     for question, value in (("idh", MUTANT), ("codeletion_1p19q", CODELETED), ("grade", "4")):
         known, yes = told.truth(question, value)
@@ -218,7 +230,7 @@ def independent_sigmoids(
 def _auc(held: HeldOut, question: str, value: str, settings: StudySettings) -> str:
     known, yes = held.truth(question, value)
     if question == "state":
-        known = held.allowed.sum(axis=1) == 1
+        known = held.sure
     positives = int(yes[known].sum())
     if min(positives, int(known.sum()) - positives) < FEWEST:
         return ""
@@ -228,12 +240,12 @@ def _auc(held: HeldOut, question: str, value: str, settings: StudySettings) -> s
 
 def _mean_auc(held: HeldOut, settings: StudySettings) -> str:
     """Unweighted mean over the states that have patients, each against all others."""
-    sure = held.allowed.sum(axis=1) == 1
-    present = [k for k in range(len(WHO_STATES)) if held.allowed[sure, k].sum() >= FEWEST]
+    sure = held.sure
+    present = [k for k in range(len(WHO_STATES)) if held.labels[sure, k].sum() >= FEWEST]
     if len(present) < FEWEST:
         return ""
     values = [
-        auc_bootstrap(held.chances[sure, k], held.allowed[sure, k], settings).estimate
+        auc_bootstrap(held.chances[sure, k], held.labels[sure, k], settings).estimate
         for k in present
     ]
     return f"{np.mean(values):.3f} ({len(present)} states)"

@@ -70,8 +70,12 @@ def summary(
     """
     command = f"gliomaai-train study {name} --data DATA --out DIR --seed {settings.seed}"
     command += f" --resamples {settings.resamples}"
+    command += " --masks MASKS" if settings.masks is not None else ""
+    command += " --features TABLE" if settings.features is not None else ""
     parts = [f"# {result.title}\n", f"{result.purpose}\n", f"Made by `{command}`.\n"]
     for table in result.tables:
+        if not table.in_summary:
+            continue
         parts += [f"## {table.title}\n", to_markdown(table.frame), f"{table.reading}\n"]
     shown = [figure for figure in result.figures if figure.name in figures]
     joint = "" if images.endswith("-") else "/"
@@ -93,6 +97,8 @@ def log(result: StudyResult, settings: StudySettings) -> dict[str, Any]:
         "inputs": {
             path.as_posix(): hash_of(settings.data / path) for path in sorted(set(result.inputs))
         },
+        "masks": None if settings.masks is None else hash_of(settings.masks),
+        "features": None if settings.features is None else hash_of(settings.features),
     }
 
 

@@ -14,10 +14,10 @@ from sklearn.pipeline import Pipeline
 from gliomaai_training.cohorts.brats import MASKS_TABLE, read_brats20
 from gliomaai_training.cohorts.splits import fold_column, linked_folds
 from gliomaai_training.cohorts.ucsf_pdgm import TABLE as UCSF_CLINICAL
-from gliomaai_training.cohorts.ucsf_pdgm import read_ucsf_pdgm
 from gliomaai_training.diagnosis.covariates import PARTS, WHOLE_TUMOUR
 from gliomaai_training.evaluation.auc import auc, auc_interval
 from gliomaai_training.progress import Progress
+from gliomaai_training.radiomics.further import read_further_features
 from gliomaai_training.radiomics.selection import (
     SVM_C,
     SVM_GAMMA,
@@ -28,6 +28,7 @@ from gliomaai_training.radiomics.selection import (
 from gliomaai_training.studies.binary_scores import (
     auc_bootstrap,
     difference_row,
+    permuted_table,
     roc_figure,
     wilson,
 )
@@ -40,9 +41,10 @@ from gliomaai_training.studies.study import (
 )
 from gliomaai_training.studies.tumour_tables import (
     UCSF_TABLE,
+    UcsfPatients,
     brats20_measures,
     ucsf_measures,
-    ucsf_radiomics,
+    ucsf_patients,
 )
 
 Floats = NDArray[np.float64]
@@ -56,16 +58,22 @@ work."""
 FASTER = replace(PUBLISHED, svm_c=(1.0, 16.0), svm_gamma=(2.0**-7, 2.0**-4))
 """For the permuted truth only: a coarser grid."""
 
-PAPER, MANN_WHITNEY, NO_FILTER = (
+PAPER, MANN_WHITNEY, NO_FILTER, ELASTIC_NET, AS_SIGNATURE = (
     "Levene, LASSO, forest, SVM (as published)",
     "Mann-Whitney instead of Levene",
     "no filter",
+    "elastic net instead of LASSO",
+    "forest of ten features, then elastic net (as the paper's signature)",
 )
 VARIANTS: Mapping[str, SelectionConfig] = {
     PAPER: PUBLISHED,
     MANN_WHITNEY: replace(PUBLISHED, test="mann-whitney"),
     NO_FILTER: replace(PUBLISHED, test=None),
+    ELASTIC_NET: replace(PUBLISHED, ridge_share=0.5),
+    AS_SIGNATURE: replace(PUBLISHED, test=None, lasso=False, features=10, classifier="elastic net"),
 }
+INTEGRATED = "as published, with the network's features"
+FURTHER = "as published, the network's features alone"
 LEAKY = "as published, but selected before the cross-validation (wrong)"
 AGE = "age alone"
 
@@ -79,6 +87,8 @@ class Graded:
     """Grade 4; the others are of grade 2 or 3."""
     fold: NDArray[np.int_]
     age: Floats
+    further: pd.DataFrame | None = None
+    """Out-of-fold features of another source, made on the same folds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +106,7 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
     for number, (name, config) in enumerate(VARIANTS.items(), start=1):
         held[name] = cross_fitted(selection_pipeline(config), ucsf.features, ucsf.high, ucsf.fold)
         progress(name, 0.7 * number / len(VARIANTS))
+    held |= _with_further(ucsf)
     held[LEAKY] = _leaky(ucsf)
     held[AGE] = cross_fitted(unpenalised(), pd.DataFrame({"age": ucsf.age}), ucsf.high, ucsf.fold)
     curves = {name: (held[name].score, ucsf.high) for name in (PAPER, MANN_WHITNEY, AGE)}
@@ -115,8 +126,8 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
             "2022;12:969907): features of T1Gd, z-score, Levene's test, LASSO by the 1-SE rule, "
             "the 8 features that a forest of 100 trees finds most important, an RBF SVM with grid "
             "search (C from 2^-3, gamma from 2^-10, every other power of two, three inner folds). "
-            "Everything, the grid included, is done anew inside each of five folds of UCSF-PDGM. "
-            "Grade 4 against 2 and 3."
+            "Everything, the grid included, is done anew inside each fold of UCSF-PDGM, of which "
+            "there are five unless a network's features bring their own. Grade 4 against 2 and 3."
         ),
         tables=tables,
         inputs=(UCSF_CLINICAL, UCSF_TABLE, MASKS_TABLE.parent),
@@ -130,7 +141,8 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
             "Features are the table's 100 of the original T1Gd; the paper's 788 include wavelets, "
             "and its tumour is drawn on T1Gd, not the whole FLAIR abnormality.",
             "The paper's 512 features of a network and its integrated model are not repeated: "
-            "there are no images of UCSF-PDGM here. They plug in as further columns, cross-fitted.",
+            "there are no images of UCSF-PDGM here. They plug in as a table (`--features`), which "
+            "must say out of which fold each row was made.",
         ),
     )
 
@@ -157,14 +169,34 @@ def cross_fitted(
 
 
 def _ucsf(settings: StudySettings) -> Graded:
-    cohort = read_ucsf_pdgm(settings.data)
-    clinical = cohort.patients
-    return Graded(
-        ucsf_radiomics(settings.data).reindex(clinical["patient"]).reset_index(drop=True),
-        (clinical["reported_grade"] == 4).to_numpy(),
-        fold_column(cohort, linked_folds([cohort], FOLDS, settings.seed, by="reported_grade")),
-        clinical["age_years"].to_numpy(np.float64),
-    )
+    ucsf = ucsf_patients(settings.data)
+    if settings.features is None:
+        fold = ucsf.folds(FOLDS, settings.seed, "reported_grade")
+        return Graded(ucsf.features, _high(ucsf), fold, ucsf.age)
+    table = read_further_features(settings.features)
+    known = ucsf.clinical["patient"].isin(table.columns.index).to_numpy()
+    ucsf = ucsf.take(known, f"without {table.prefix} features")
+    own = table.of(ucsf.clinical["patient"])
+    fold, high = np.asarray(own.fold, np.int_), _high(ucsf)
+    for number in np.unique(fold):
+        if len(set(high[fold != number])) < 2:
+            raise ValueError(f"outside fold {number} of {settings.features.name} is one grade only")
+    return Graded(ucsf.features, high, fold, ucsf.age, own.columns.reset_index(drop=True))
+
+
+def _high(ucsf: UcsfPatients) -> Truth:
+    return (ucsf.clinical["reported_grade"] == 4).to_numpy()
+
+
+def _with_further(graded: Graded) -> dict[str, Held]:
+    """The published chain with the features of a network, and by them alone."""
+    if graded.further is None:
+        return {}
+    both = pd.concat([graded.features, graded.further], axis=1)
+    return {
+        name: cross_fitted(selection_pipeline(PUBLISHED), features, graded.high, graded.fold)
+        for name, features in ((INTEGRATED, both), (FURTHER, graded.further))
+    }
 
 
 def _brats(settings: StudySettings) -> Graded:
@@ -263,11 +295,9 @@ def _masks(settings: StudySettings, progress: Progress) -> StudyTable:
         )
         rows.append({"fitted on": "BraTS20"} | _row(name, found.score, brats.high, settings))
         progress(name, 0.85)
-    home = read_ucsf_pdgm(settings.data).patients
-    shape = list(WHOLE_TUMOUR)
-    train = ucsf_measures(settings.data).reindex(home["patient"])[shape]
-    high = (home["reported_grade"] == 4).to_numpy()
-    fitted = selection_pipeline(PUBLISHED).fit(train.to_numpy(), high)
+    home, shape = ucsf_patients(settings.data), list(WHOLE_TUMOUR)
+    train = ucsf_measures(settings.data).reindex(home.clinical["patient"])[shape]
+    fitted = selection_pipeline(PUBLISHED).fit(train.to_numpy(), _high(home))
     score = fitted.decision_function(brats.features[shape].to_numpy())
     name = "volume and axes of the tumour"
     rows.append({"fitted on": "UCSF-PDGM"} | _row(name, score, brats.high, settings))
@@ -286,23 +316,11 @@ def _permuted(graded: Graded, settings: StudySettings) -> StudyTable:
     found = []
     for _ in range(PERMUTATIONS):
         shuffled = generator.permutation(graded.high)
-        half = graded.fold % 2
+        half = np.unique(graded.fold, return_inverse=True)[1] % 2
         score = cross_fitted(selection_pipeline(FASTER), graded.features, shuffled, half).score
         # Each half has an SVM of its own, whose scores are compared among themselves only.
         found += [auc(score[half == one], shuffled[half == one]) for one in (0, 1)]
-    row = {
-        "model": "as published, coarser grid, two folds",
-        "permutations": str(PERMUTATIONS),
-        "mean AUC": f"{np.mean(found):.3f}",
-        "lowest": f"{min(found):.3f}",
-        "highest": f"{max(found):.3f}",
-    }
-    return StudyTable(
-        "permuted",
-        "Negative control: the grade dealt out at random",
-        pd.DataFrame([row]),
-        "About one half: the selection sees no test patient.",
-    )
+    return permuted_table("as published, coarser grid, two folds", found, PERMUTATIONS, "grade")
 
 
 def _published() -> StudyTable:

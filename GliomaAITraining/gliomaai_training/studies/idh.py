@@ -11,10 +11,8 @@ from sklearn.pipeline import Pipeline
 
 from gliomaai_training.cohorts.brats import MASKS_TABLE, VOLUMES_TABLE
 from gliomaai_training.cohorts.lgg_slices import TABLE as SLICES_TABLE
-from gliomaai_training.cohorts.splits import fold_column, linked_folds
 from gliomaai_training.cohorts.tcga import TABLE as TCGA_TABLE
 from gliomaai_training.cohorts.ucsf_pdgm import TABLE as UCSF_CLINICAL
-from gliomaai_training.cohorts.ucsf_pdgm import read_ucsf_pdgm
 from gliomaai_training.diagnosis.states import MUTANT
 from gliomaai_training.evaluation.auc import auc
 from gliomaai_training.progress import Progress
@@ -22,6 +20,7 @@ from gliomaai_training.studies.binary_scores import (
     binary_row,
     calibration_figure,
     difference_row,
+    permuted_table,
     repeated_aucs,
     roc_figure,
     subgroup_rows,
@@ -41,7 +40,7 @@ from gliomaai_training.studies.study import (
     StudySettings,
     StudyTable,
 )
-from gliomaai_training.studies.tumour_tables import UCSF_SHAPE, UCSF_TABLE, ucsf_radiomics
+from gliomaai_training.studies.tumour_tables import UCSF_SHAPE, UCSF_TABLE, ucsf_patients
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -129,8 +128,9 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
             *external_figures(settings),
         ),
         limits=(
-            "One hospital, one scanner: T1Gd intensities are in its arbitrary units, so that the "
-            "models with intensities cannot be used elsewhere, and none of them is shipped.",
+            "One hospital, one scanner: T1Gd intensities are in its arbitrary units, so that no "
+            "model with intensities can be used elsewhere. One such model ships in a pack for that "
+            "hospital alone; the study `diagnosis` judges it.",
             "Tumour masks were corrected by experts; predicted masks may do worse.",
             "No repeat of the folds is a confidence interval; the intervals are of patients.",
         ),
@@ -138,18 +138,13 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
 
 
 def _patients(settings: StudySettings) -> Patients:
-    cohort = read_ucsf_pdgm(settings.data)
-    clinical = cohort.patients
-    dealt = [
-        fold_column(cohort, linked_folds([cohort], FOLDS, settings.seed + repeat, by="idh"))
-        for repeat in range(REPEATS)
-    ]
+    ucsf = ucsf_patients(settings.data)
     return Patients(
-        clinical["age_years"].to_numpy(np.float64),
-        ucsf_radiomics(settings.data).reindex(clinical["patient"]),
-        (clinical["idh"] == MUTANT).to_numpy(),
-        clinical,
-        tuple(dealt),
+        ucsf.age,
+        ucsf.features,
+        (ucsf.clinical["idh"] == MUTANT).to_numpy(),
+        ucsf.clinical,
+        tuple(ucsf.folds(FOLDS, settings.seed + repeat, "idh") for repeat in range(REPEATS)),
     )
 
 
@@ -236,16 +231,4 @@ def _permuted(patients: Patients, settings: StudySettings) -> StudyTable:
     for _ in range(PERMUTATIONS):
         shuffled = generator.permutation(patients.mutant)
         found.append(auc(held_out_probability(ridge(0.1), columns, shuffled, fold), shuffled))
-    row = {
-        "model": "age and T1Gd, ridge of one fixed penalty",
-        "permutations": str(PERMUTATIONS),
-        "mean AUC": f"{np.mean(found):.3f}",
-        "lowest": f"{min(found):.3f}",
-        "highest": f"{max(found):.3f}",
-    }
-    return StudyTable(
-        "permuted",
-        "Negative control: the truth dealt out at random",
-        pd.DataFrame([row]),
-        "About one half, as it must be: nothing of the test patients leaks into the training.",
-    )
+    return permuted_table("age and T1Gd, ridge of one fixed penalty", found, PERMUTATIONS, "truth")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gliomaai_training.studies.predictions import PredictedSurvival
+from gliomaai_training.studies.predictions import PredictedSurvival, SurvivalPredictions
 from gliomaai_training.studies.scores import Judged
 from gliomaai_training.studies.study import StudyFigure
 from gliomaai_training.survival.nomogram import Nomogram
@@ -81,7 +81,7 @@ def risk_groups(
     )
 
 
-def calibration(models: Mapping[str, PredictedSurvival], judged: Judged, file: Path) -> None:
+def calibration(models: Mapping[str, SurvivalPredictions], judged: Judged, file: Path) -> None:
     """Smooth and grouped calibration at each horizon that the follow-up reaches."""
     from gliomaai_training.survival.calibration import (
         SMOOTH_BOOTSTRAP,
@@ -89,10 +89,9 @@ def calibration(models: Mapping[str, PredictedSurvival], judged: Judged, file: P
         smooth_calibration,
     )
     from gliomaai_training.survival.figures_calibration import DrawnCalibration, calibration_plot
-    from gliomaai_training.survival.time_dependent_auc import HORIZONS_MONTHS
 
     drawn = []
-    for months in HORIZONS_MONTHS:
+    for months in judged.horizons_months:
         for name, one in models.items():
             survival = one.survival(months)[:, 0]
             smooth = smooth_calibration(

@@ -70,15 +70,21 @@ def model_tables(found: CoxFit, part: Part, terms: tuple[TermPlan, ...]) -> tupl
         both[f"p {kind}"] = ["" if np.isnan(p) else p_words(p) for p in both[f"p {kind}"]]
     both = both[["term", "level", "HR alone", "p alone", "HR together", "p together"]]
     checks = proportional_hazards(found)
+    together = float(checks["p"].iloc[-1])
     broken = checks["term"][(checks["p"] < 0.05) & (checks["term"] != "all")].tolist()
     checks["statistic"] = checks["statistic"].map("{:.2f}".format)
     checks["p"] = checks["p"].map(p_words)
-    reading = (
-        f"Hazards are not proportional for {', '.join(broken)}: read those ratios as averages "
-        "over the follow-up."
-        if broken
-        else "Nothing speaks against proportional hazards."
-    )
+    reading = "Nothing speaks against proportional hazards."
+    if broken:
+        reading = (
+            f"Hazards are not proportional for {', '.join(broken)}: read those ratios as averages "
+            "over the follow-up."
+        )
+    elif together < 0.05:
+        reading = (
+            "No term by itself speaks against proportional hazards, but all together do: read the "
+            "ratios as averages over the follow-up."
+        )
     return (
         StudyTable(
             "hazard-ratios",

@@ -1,7 +1,7 @@
 """Survival that fitted models predict for patients they have not seen."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,19 @@ order of its linear predictor; across the models of a cross-validation, or of a 
 predictors have different zeros and cannot be compared, risks can."""
 
 Floats = NDArray[np.float64]
+
+
+class SurvivalPredictions(Protocol):
+    """What is predicted for n patients."""
+
+    def survival(self, months: ArrayLike) -> Floats:
+        """(n, m) at m times."""
+
+    def own_survival(self, followed: Outcome) -> Floats:
+        """(n,) at each patient's own time."""
+
+    def risk(self) -> Floats:
+        """(n,) higher is worse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,3 +70,22 @@ class PredictedSurvival:
     def take(self, rows: NDArray[np.bool_]) -> Self:
         """Of some of the patients."""
         return type(self)(self.models, self.table[rows], self.model_of[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class AveragedSurvival:
+    """The mean of several predictions for the same patients, as of several deals into folds."""
+
+    deals: tuple[PredictedSurvival, ...]
+
+    def survival(self, months: ArrayLike) -> Floats:
+        """(n, m) at m times."""
+        return np.asarray(np.mean([one.survival(months) for one in self.deals], axis=0))
+
+    def own_survival(self, followed: Outcome) -> Floats:
+        """(n,) at each patient's own time."""
+        return np.asarray(np.mean([one.own_survival(followed) for one in self.deals], axis=0))
+
+    def risk(self) -> Floats:
+        """(n,) as `PredictedSurvival.risk`."""
+        return np.asarray(np.mean([one.risk() for one in self.deals], axis=0))

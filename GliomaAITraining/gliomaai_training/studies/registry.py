@@ -28,6 +28,14 @@ STUDIES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "gliomaai_training.studies.grading",
             "lower against higher grade by selection and SVM, after the published system",
         ),
+        "lgg": (
+            "gliomaai_training.studies.lgg",
+            "lower-grade glioma after the published system: nomogram, signature, what either adds",
+        ),
+        "stability": (
+            "gliomaai_training.studies.stability",
+            "radiomics in perturbed and in predicted masks against the expert's",
+        ),
         "controls": (
             "gliomaai_training.studies.controls",
             "negative controls: permuted outcomes, age and volume, class only, hospital only",

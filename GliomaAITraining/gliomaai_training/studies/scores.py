@@ -1,7 +1,7 @@
 """Tables that set predictions for the same patients side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gliomaai_training.evaluation.bootstrap import BootstrapConfig, Interval
 from gliomaai_training.evaluation.paired import PairedDifference
-from gliomaai_training.studies.predictions import PredictedSurvival
+from gliomaai_training.studies.predictions import SurvivalPredictions
 from gliomaai_training.survival.brier import BrierScore, brier_score
 from gliomaai_training.survival.calibration import calibration_summary
 from gliomaai_training.survival.censoring import censoring_of
@@ -38,6 +38,8 @@ class Judged:
     config: BootstrapConfig
     inner: str = "GBM"
     """The group that has a column of its own, if anybody is in it."""
+    horizons_months: tuple[float, ...] = HORIZONS_MONTHS
+    """Of AUC and calibration."""
 
     def generator(self) -> np.random.Generator:
         """The same draws for every statistic, so that columns and rows are comparable."""
@@ -45,13 +47,11 @@ class Judged:
 
     def take(self, rows: NDArray[np.bool_]) -> "Judged":
         """Some of the patients."""
-        return Judged(
-            self.followed.take(rows), self.state[rows], self.seed, self.config, self.inner
-        )
+        return replace(self, followed=self.followed.take(rows), state=self.state[rows])
 
 
 def discrimination_table(
-    predicted: Mapping[str, PredictedSurvival], judged: Judged
+    predicted: Mapping[str, SurvivalPredictions], judged: Judged
 ) -> pd.DataFrame:
     """A row for each model: concordance pooled and within groups, AUC, integrated Brier score."""
     rows = []
@@ -84,7 +84,7 @@ def risk_cells(risk: Floats, judged: Judged) -> dict[str, str]:
         f"C within {judged.inner}": c(PairRule(), inside) if inside.any() else NONE,
         "C within groups": c(PairRule(strata=judged.state.tolist())),
     }
-    for months in HORIZONS_MONTHS:
+    for months in judged.horizons_months:
         cells[f"AUC {months:g} mo"] = told(
             lambda at=months: dynamic_auc_interval(  # type: ignore[misc]
                 risk, followed, at, censoring, judged.generator(), config
@@ -93,7 +93,7 @@ def risk_cells(risk: Floats, judged: Judged) -> dict[str, str]:
     return cells
 
 
-def brier_cells(predicted: PredictedSurvival, judged: Judged) -> dict[str, str]:
+def brier_cells(predicted: SurvivalPredictions, judged: Judged) -> dict[str, str]:
     """The integrated Brier score beside that of the cohort's own Kaplan-Meier curve."""
     followed = judged.followed
     months = np.arange(FIRST_BRIER_MONTH, censoring_of(followed).tau_months)
@@ -151,20 +151,20 @@ def difference_cells(ours: Floats, theirs: Floats, judged: Judged) -> dict[str, 
     }
 
 
-def calibration_table(predicted: Mapping[str, PredictedSurvival], judged: Judged) -> pd.DataFrame:
-    """Calibration at 12, 24 and 60 months, and D-calibration of the whole curves."""
+def calibration_table(predicted: Mapping[str, SurvivalPredictions], judged: Judged) -> pd.DataFrame:
+    """Calibration at each horizon, and D-calibration of the whole curves."""
     rows = []
     for name, one in predicted.items():
         p = d_calibration(one.own_survival(judged.followed), judged.followed).p
-        for months in HORIZONS_MONTHS:
+        for months in judged.horizons_months:
             row: dict[str, object] = {"model": name, "months": f"{months:g}"}
             row |= _calibration_cells(one, months, judged)
-            row["p of D-calibration"] = p_words(p) if months == HORIZONS_MONTHS[0] else NONE
+            row["p of D-calibration"] = p_words(p) if months == judged.horizons_months[0] else NONE
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _calibration_cells(one: PredictedSurvival, months: float, judged: Judged) -> dict[str, str]:
+def _calibration_cells(one: SurvivalPredictions, months: float, judged: Judged) -> dict[str, str]:
     names = ("predicted deaths", "observed deaths", "observed / predicted", "slope")
     try:
         found = calibration_summary(

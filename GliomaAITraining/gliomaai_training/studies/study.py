@@ -33,6 +33,10 @@ class StudySettings:
     """Of every bootstrap; permutations in the controls."""
     cache: Path | None = None
     """Folder of measurements that take long; None to keep none."""
+    masks: Path | None = None
+    """Folder of held-out masks (`evaluation.predicted_masks`), for the studies that ask for it."""
+    features: Path | None = None
+    """Table of out-of-fold features (`radiomics.further`), for the studies that take it."""
 
     def __post_init__(self) -> None:
         if self.resamples < 2:
@@ -57,6 +61,8 @@ class StudyTable:
     """Cells as they are to be read."""
     reading: str = ""
     """A few plain sentences under the table."""
+    in_summary: bool = True
+    """Whether it is short enough to be read; its files are written in any case."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What was measured of the tumours of real cohorts, by patient, in units that can be compared."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from gliomaai_training.cohorts.brats import MASKS_TABLE
 from gliomaai_training.cohorts.clinical import ClinicalCohort
+from gliomaai_training.cohorts.splits import fold_column, linked_folds
+from gliomaai_training.cohorts.ucsf_pdgm import read_ucsf_pdgm
 from gliomaai_training.cohorts.values import read_text_table
 from gliomaai_training.diagnosis.covariates import (
     MM3_PER_ML,
@@ -48,6 +51,43 @@ def ucsf_radiomics(data: Path) -> pd.DataFrame:
     except ValueError as error:
         raise ValueError(f"{UCSF_TABLE.name} holds a cell that is no number: {error}") from error
     return features.set_index(rows["patient"])
+
+
+@dataclass(frozen=True, eq=False)
+class UcsfPatients:
+    """UCSF-PDGM with the features of T1Gd; rows belong together."""
+
+    cohort: ClinicalCohort
+    age: NDArray[np.float64]
+    features: pd.DataFrame
+
+    @property
+    def clinical(self) -> pd.DataFrame:
+        """The patients."""
+        return self.cohort.patients
+
+    def folds(self, folds: int, seed: int, by: str) -> NDArray[np.int_]:
+        """The patients dealt into folds over which a column is spread evenly."""
+        return fold_column(self.cohort, linked_folds([self.cohort], folds, seed, by=by))
+
+    def take(self, rows: NDArray[np.bool_], reason: str) -> "UcsfPatients":
+        """Some of the patients."""
+        return UcsfPatients(
+            self.cohort.keep(rows, reason),
+            self.age[rows],
+            self.features[rows].reset_index(drop=True),
+        )
+
+
+def ucsf_patients(data: Path) -> UcsfPatients:
+    """Reads UCSF-PDGM with its features.
+
+    Raises:
+        ValueError: as `read_ucsf_pdgm` and `ucsf_radiomics`.
+    """
+    cohort = read_ucsf_pdgm(data)
+    features = ucsf_radiomics(data).reindex(cohort.patients["patient"]).reset_index(drop=True)
+    return UcsfPatients(cohort, cohort.patients["age_years"].to_numpy(np.float64), features)
 
 
 def ucsf_measures(data: Path) -> pd.DataFrame:

@@ -184,9 +184,9 @@ class CoxModel:
         encoded = self.encode(table)
         ratios = np.exp(encoded.design @ self.coefficients)
         hazard = self.baseline(stratum).cumulative(times)
-        return np.asarray(
-            np.einsum("ns,nsm->nm", encoded.weights, np.exp(-ratios[:, :, None] * hazard))
-        )
+        alive = np.einsum("ns,nsm->nm", encoded.weights, np.exp(-ratios[:, :, None] * hazard))
+        # Probabilities of the states add up to 1 but for the last digit.
+        return np.asarray(np.minimum(alive, 1.0))
 
     def thinned(self, every_months: float) -> Self:
         """The same model with fewer steps of the baseline; see `Baseline.thinned`."""

@@ -2,11 +2,17 @@
 
 The interval is the delta method on log(-log S), with the covariance of the coefficients and the
 variance of the baseline hazard (Tsiatis 1981; `survfit.coxph` of R with conf.type="log-log"). It
-says how well the model is known, not how different patients are, and takes the probabilities of
-uncertain states as given: those are in the curve itself.
+says how well the model is known, not how different patients are.
+
+Where a state is uncertain, the curve is the expected one, S(t) = sum_k p_k S_k(t), and the interval
+is for S_K(t), the curve that the patient will have once the state K is known: K is k with
+probability p_k, and log(-log S_k) is normal about its estimate as above, so that the interval's
+ends are quantiles of that mixture. It is as wide as the states' curves lie apart where none of them
+can be excluded, and it is the delta method's where the state is certain.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -14,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gliomaai_training.survival.cox_model import CoxModel, Encoded
+from gliomaai_training.survival.readable import readable, readable_with_unit
 from gliomaai_training.survival.terms import CategoricalTerm, NumericTerm, Term, Value
 
 Floats = NDArray[np.float64]
@@ -22,6 +29,10 @@ Patient = Mapping[str, Value]
 
 LANDMARKS_MONTHS = (12.0, 24.0, 60.0)
 LEVEL = 0.95
+BISECTIONS = 40
+"""Halvings of the bracket around a quantile, to the twelfth digit."""
+TINY = 1e-12
+"""Standard error of a model without any: a quantile needs a width to be looked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +74,16 @@ class Contribution:
         return float(np.exp(self.log_hazard))
 
 
+@dataclass(frozen=True)
+class StateShare:
+    """One of the states that an expected curve is made of."""
+
+    state: str
+    probability: float
+    landmarks: Mapping[float, float | None]
+    """Survival in this state at 12, 24 and 60 months; None after the model's follow-up."""
+
+
 @dataclass(frozen=True, eq=False)
 class SurvivalPrediction:
     """Everything that a model says of one patient."""
@@ -76,6 +97,8 @@ class SurvivalPrediction:
     """Survival and its interval at 12, 24 and 60 months; None after the model's follow-up."""
     contributions: tuple[Contribution, ...]
     """What moved the risk most comes first."""
+    shares: tuple[StateShare, ...]
+    """What the curve is made of, the likeliest first; none where every category is certain."""
     extrapolated: tuple[str, ...]
     """Covariates outside what the cohort held; the estimate is then a guess."""
 
@@ -102,6 +125,7 @@ def predict(model: CoxModel, patient: Patient, stratum: str | None = None) -> Su
         curve,
         landmarks,
         contributions(model, patient),
+        _shares(model, patient, known, stratum),
         _extrapolated(model, patient),
     )
 
@@ -126,22 +150,65 @@ def survival_curve(
     step = baseline.steps(times)
     started = step >= 0
     step = step[started]
+    possible = chances > 0
+    design, chances = design[possible], chances[possible]
     hazard = np.exp(design @ model.coefficients)[:, None] * baseline.hazard[step]
-    alive = np.exp(-hazard)
-    survival = chances @ alive
-    # How S moves with the log hazard of each state, (s, m); then with baseline and coefficients.
-    pull = chances[:, None] * alive * hazard
-    lean = np.einsum("sm,sp->mp", pull, design) - pull.sum(0)[:, None] * baseline.mean_design[step]
-    variance = pull.sum(0) ** 2 * baseline.variance[step] / baseline.hazard[step] ** 2
-    variance += np.einsum("mp,pq,mq->m", lean, model.covariance, lean)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_survival = np.log(survival)
-        spread = NormalDist().inv_cdf(0.5 + level / 2) * np.sqrt(variance)
-        spread = np.nan_to_num(np.exp(spread / np.abs(survival * log_survival)), nan=1.0)
-        low, high = np.exp(log_survival * spread), np.exp(log_survival / spread)
+    # The delta method for log(-log S) = log hazard of each state, (s, m).
+    lean = design[:, None, :] - baseline.mean_design[step]
+    variance = np.einsum("smp,pq,smq->sm", lean, model.covariance, lean)
+    variance += baseline.variance[step] / baseline.hazard[step] ** 2
+    ends = _ends(chances, np.log(hazard), np.sqrt(variance), level)
+    survival = np.minimum(chances @ np.exp(-hazard), 1.0)
+    low, high = np.exp(-np.exp(ends[1])), np.exp(-np.exp(ends[0]))
     curve = np.ones((3, times.size))
-    curve[:, started] = survival, low, high
+    # An unlikely state that is far from the others can move the mean beyond the quantiles.
+    curve[:, started] = survival, np.minimum(low, survival), np.maximum(high, survival)
     return SurvivalCurve(times, *curve)
+
+
+def _ends(chances: Floats, middle: Floats, spread: Floats, level: float) -> tuple[Floats, Floats]:
+    """Quantiles (m,) of normal distributions (s, m) that are mixed by chances (s,)."""
+    spread = np.maximum(spread, TINY)
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * spread
+    if len(chances) == 1:
+        return middle[0] - reach[0], middle[0] + reach[0]
+    found = []
+    for tail in ((1 - level) / 2, (1 + level) / 2):
+        # The mixture's quantile lies between those of the states.
+        shift = reach if tail > 0.5 else -reach
+        low, high = (middle + shift).min(axis=0), (middle + shift).max(axis=0)
+        for _ in range(BISECTIONS):
+            at = (low + high) / 2
+            below = chances @ _normal((at - middle) / spread) < tail
+            low, high = np.where(below, at, low), np.where(below, high, at)
+        found.append((low + high) / 2)
+    return found[0], found[1]
+
+
+def _normal(deviates: Floats) -> Floats:
+    """The normal distribution; numpy has none, and the clinic predicts with numpy alone."""
+    return np.asarray((1 + np.frompyfunc(math.erf, 1, 1)(deviates / math.sqrt(2))) / 2, np.float64)
+
+
+def _shares(
+    model: CoxModel, patient: Patient, known: Sequence[float], stratum: str | None
+) -> tuple[StateShare, ...]:
+    uncertain = [
+        (term.name, chances)
+        for term in model.terms
+        if isinstance(chances := patient[term.name], Mapping)
+    ]
+    if not uncertain:
+        return ()
+    ((name, chances),) = uncertain
+    likely = sorted(((p, state) for state, p in chances.items() if p > 0), reverse=True)
+    shares = []
+    for chance, state in likely:
+        one = {key: [value] for key, value in {**patient, name: state}.items()}
+        landmarks: dict[float, float | None] = dict.fromkeys(LANDMARKS_MONTHS)
+        landmarks |= zip(known, model.survival(one, known, stratum)[0].tolist(), strict=True)
+        shares.append(StateShare(state, float(chance), landmarks))
+    return tuple(shares)
 
 
 def contributions(model: CoxModel, patient: Patient) -> tuple[Contribution, ...]:
@@ -180,13 +247,18 @@ def describe(term: Term, value: Value) -> str:
         return ", ".join(f"{level} {100 * p:.0f} %" for level, p in likely if p >= 0.005)
     if isinstance(term, CategoricalTerm):
         return str(value)
-    return f"{float(str(value)):.4g} {term.unit}".rstrip()
+    return readable_with_unit(float(str(value)), term.unit)
+
+
+def beyond(term: NumericTerm, value: Value) -> str:
+    """That a value lies outside what the cohort held, in words."""
+    low, high = (readable(end, term.unit) for end in (term.observed[0], term.observed[-1]))
+    return f"{term.label} of {describe(term, value)}: the model saw {low} to {high}"
 
 
 def _extrapolated(model: CoxModel, patient: Patient) -> tuple[str, ...]:
     return tuple(
-        f"{term.label} of {describe(term, patient[term.name])}: the model saw "
-        f"{term.observed[0]:.4g} to {term.observed[-1]:.4g}"
+        beyond(term, patient[term.name])
         for term in model.terms
         if isinstance(term, NumericTerm) and term.is_extrapolated(float(str(patient[term.name])))
     )

@@ -10,6 +10,7 @@ from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.fit_cox import CoxFit, CoxPlan, fit_cox
 from gliomaai_training.survival.outcome import Outcome
 from gliomaai_training.survival.product_limit import product_limit
+from gliomaai_training.survival.readable import readable, readable_with_unit
 from gliomaai_training.survival.term_plan import complete_cases
 from gliomaai_training.survival.terms import CategoricalTerm, NumericTerm, Term
 
@@ -144,7 +145,8 @@ def _contrasts(term: Term, patients: int) -> list[tuple[str, int, Floats]]:
         return [("" if step == "1" else f"by {step}", patients, np.ones(1))]
     low, high = term.observed[1], term.observed[3]
     ends = term.encode([low, high])
-    return [(f"{high:.4g} against {low:.4g} {term.unit}".rstrip(), patients, ends[1] - ends[0])]
+    quartiles = f"{readable(high, term.unit)} against {readable_with_unit(low, term.unit)}"
+    return [(quartiles, patients, ends[1] - ends[0])]
 
 
 def _ratio(contrast: Floats, beta: Floats, covariance: Floats, level: float) -> dict[str, Any]:

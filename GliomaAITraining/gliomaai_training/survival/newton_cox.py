@@ -31,8 +31,15 @@ class NewtonCox:
     log_likelihood: float
 
 
-def newton_cox(columns: Floats, outcome: Outcome) -> NewtonCox:
+def newton_cox(
+    columns: Floats, outcome: Outcome, strata: NDArray[np.int_] | None = None
+) -> NewtonCox:
     """Fits (n, p) columns, ties after Efron (JASA 1977;72:557).
+
+    Args:
+        columns: (n, p) without gaps.
+        outcome: of the same patients.
+        strata: (n,) numbers of groups with own baseline hazards.
 
     Raises:
         ValueError: shapes do not fit, a column is constant or depends on others, or no maximum is
@@ -43,16 +50,16 @@ def newton_cox(columns: Floats, outcome: Outcome) -> NewtonCox:
     mean, scale = columns.mean(axis=0), columns.std(axis=0)
     if not outcome.events or (scale <= 1e-12 * np.maximum(1.0, np.abs(mean))).any():
         raise ValueError("a Cox regression needs deaths and columns that are not constant")
-    deaths = _Deaths.of((columns - mean) / scale, outcome)
+    deaths = _by_stratum((columns - mean) / scale, outcome, strata)
     beta = np.zeros(columns.shape[1])
-    value, gradient, information = deaths.likelihood(beta)
+    value, gradient, information = _likelihood(deaths, beta)
     if np.linalg.cond(information) > _DEPENDENT:
         raise ValueError("the columns of a Cox regression depend on each other")
     for _ in range(_STEPS):
         step = np.linalg.solve(information, gradient)
         for halving in range(_HALVINGS):
             candidate = beta + step / 2**halving
-            found = deaths.likelihood(candidate)
+            found = _likelihood(deaths, candidate)
             if found[0] >= value - 1e-12 * abs(value):
                 break
         gain, beta = found[0] - value, candidate
@@ -63,6 +70,25 @@ def newton_cox(columns: Floats, outcome: Outcome) -> NewtonCox:
             covariance = np.linalg.inv(information) / np.outer(scale, scale)
             return NewtonCox(beta / scale, covariance, value)
     raise ValueError("the Cox regression finds no maximum: a column separates the dead")
+
+
+def _by_stratum(
+    columns: Floats, outcome: Outcome, strata: NDArray[np.int_] | None
+) -> "list[_Deaths]":
+    if strata is None:
+        return [_Deaths.of(columns, outcome)]
+    groups = [strata == stratum for stratum in np.unique(strata)]
+    # Where nobody died there is no term of the likelihood.
+    return [
+        _Deaths.of(columns[rows], outcome.take(rows))
+        for rows in groups
+        if outcome.event[rows].any()
+    ]
+
+
+def _likelihood(deaths: "list[_Deaths]", beta: Floats) -> tuple[float, Floats, Floats]:
+    values, gradients, informations = zip(*(one.likelihood(beta) for one in deaths), strict=True)
+    return float(sum(values)), np.sum(gradients, axis=0), np.sum(informations, axis=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gliomaai_training.documents import check_format, read_document, write_document
 from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.cox_prediction import Patient
+from gliomaai_training.survival.readable import short_number
 from gliomaai_training.survival.terms import (
     CategoricalTerm,
     MissingCovariateError,
@@ -242,7 +243,7 @@ def make_nomogram(
     axes = []
     for (term, beta, values), (low, _) in zip(drawn, ends, strict=True):
         points = (term.encode(values) @ beta - low) * scale
-        words = [value if isinstance(value, str) else f"{value:g}" for value in values]
+        words = [value if isinstance(value, str) else short_number(value) for value in values]
         ticks = tuple(zip(words, points.tolist(), strict=True))
         axes.append(NomogramAxis(term, beta * scale, -low * scale, ticks))
     least = sum(low for low, _ in ends)
@@ -271,7 +272,7 @@ def _ticks(term: Term) -> Sequence[Any]:
     if isinstance(term, CategoricalTerm):
         return term.levels
     low, high = term.observed[0], term.observed[-1]
-    numbers = _steps(low, high) if term.transform == "linear" else _decades(low, high)
+    numbers = _decades(low, high) if term.transform.startswith("log") else _steps(low, high)
     inside = [v for v in numbers if low < v < high]
     below = [v for v in numbers if term.allowed[0] <= v <= low]
     above = [v for v in numbers if high <= v <= term.allowed[1]]

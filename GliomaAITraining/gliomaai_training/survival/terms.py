@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 Value = float | str | Mapping[str, float] | None
 """A number, a category, probabilities over the categories, or unknown."""
 
-Transform = Literal["linear", "log", "log1p"]
+Transform = Literal["linear", "log", "log1p", "arsinh"]
+"""`arsinh` is of the distance to the reference in units of the scale: linear near the reference,
+logarithmic far from it on either side, so that it takes any number and a far one does not run
+away."""
 
 _TRANSFORMS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {"linear": np.asarray, "log": np.log, "log1p": np.log1p}
 )
-_LOWEST: Mapping[str, float] = MappingProxyType({"linear": -math.inf, "log": 0.0, "log1p": -1.0})
+_LOWEST: Mapping[str, float] = MappingProxyType(
+    {"linear": -math.inf, "log": 0.0, "log1p": -1.0, "arsinh": -math.inf}
+)
 """A transform's argument lies above this."""
 _PROBABILITY_TOLERANCE = 1e-6
 """By how much probabilities may miss a sum of one."""
@@ -83,6 +88,8 @@ class NumericTerm:
             raise ValueError(f"{self.name}: the scale must be positive, not {self.scale}")
         if len(self.knots) in (1, 2) or np.any(np.diff(self.knots) <= 0):
             raise ValueError(f"{self.name}: needs three or more rising knots, not {self.knots}")
+        if self.knots and self.transform == "arsinh":
+            raise ValueError(f"{self.name}: arsinh and a spline are two bends; take one")
         if not _LOWEST[self.transform] <= self.allowed[0] < self.allowed[1]:
             raise ValueError(f"{self.name}: {self.allowed} is no range for {self.transform}")
         for number in (self.reference, *self.observed, *self.knots):
@@ -104,6 +111,8 @@ class NumericTerm:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.label} must be a number: {error}") from error
         self._check(numbers)
+        if self.transform == "arsinh":
+            return np.arcsinh((numbers[:, None] - self.reference) / self.scale)
         return (self._basis(numbers) - self._basis(np.asarray([self.reference]))) / self.scale
 
     def is_extrapolated(self, value: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from gliomaai_training.covariates import is_known, radiomics_name
-from gliomaai_training.diagnosis.joint_model import JointModel
+from gliomaai_training.diagnosis.joint_model import JointModel, Restriction
 from gliomaai_training.documents import read_document
 from gliomaai_training.inference.model_pack import CARD, MODELS, ModelPack, write_pack
 from gliomaai_training.inference.statistical_packs import (
@@ -38,6 +38,8 @@ class PlannedModel:
     """Of a survival model."""
     groups: Path | None = None
     """Reference groups beside which the model is shown."""
+    evidence: Path | None = None
+    """What its images were measured to add (`survival.evidence`)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class PackPlan:
     sections: tuple[Section, ...] = ()
     radiomics: Path | None = None
     """How the radiomics features were measured, where a model needs any."""
+    only_for: str | None = None
+    """Whose patients restricted models are for; None if the pack holds none."""
 
     @classmethod
     def read(cls, file: Path) -> "PackPlan":
@@ -76,19 +80,20 @@ class PackPlan:
                 Section(str(one["title"]), Path(one["file"])) for one in content.pop("sections", ())
             )
             recipe = content.pop("radiomics", None)
+            only_for = content.pop("only_for", None)
             notes = PackNotes(**content)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{file} is no plan of a pack: {error}") from error
-        return cls(task, notes, models, sections, None if recipe is None else Path(recipe))
+        radiomics = None if recipe is None else Path(recipe)
+        return cls(task, notes, models, sections, radiomics, only_for)
 
 
 def _planned(entry: Mapping[str, Any]) -> PlannedModel:
-    groups = entry.get("groups")
-    return PlannedModel(
-        Path(entry["file"]),
-        Role(entry["role"]) if "role" in entry else None,
-        None if groups is None else Path(groups),
+    groups, evidence = (
+        None if entry.get(name) is None else Path(entry[name]) for name in ("groups", "evidence")
     )
+    role = Role(entry["role"]) if "role" in entry else None
+    return PlannedModel(Path(entry["file"]), role, groups, evidence)
 
 
 def write_statistical_pack(
@@ -105,7 +110,8 @@ def write_statistical_pack(
 
     Raises:
         ValueError: a file is missing or no such model, a survival model has no role, two models
-            have one name, or one asks for what the clinic never knows.
+            have one name, one asks for what the clinic never knows, or one is for others than the
+            plan says.
     """
     found = [(one, _models(studies / one.file, plan.task)) for one in plan.models]
     models = [(one, model) for one, several in found for model in several]
@@ -115,6 +121,8 @@ def write_statistical_pack(
     settings: dict[str, Any] = {"task": plan.task.value, "format": FORMAT, "models": entries}
     if plan.radiomics is not None:
         settings["radiomics"] = read_document(studies / plan.radiomics)
+    if plan.only_for is not None:
+        settings["only_for"] = plan.only_for
     metadata = {
         "name": folder.name,
         "version": version,
@@ -125,8 +133,10 @@ def write_statistical_pack(
     }
     files[CARD] = card(plan, models, studies, files).encode()
     pack = write_pack(folder, metadata, files)
-    load = load_prognosis_pack if plan.task is Task.PROGNOSIS else load_diagnosis_pack
-    load(folder)
+    if plan.task is Task.PROGNOSIS:
+        load_prognosis_pack(folder)
+    else:
+        load_diagnosis_pack(folder, restricted=plan.only_for is not None)
     return pack
 
 
@@ -150,7 +160,10 @@ def _check(plan: PackPlan, models: Sequence[StatisticalModel]) -> None:
         if (one.role is None) == (plan.task is Task.PROGNOSIS):
             words = "needs a role" if one.role is None else "has a role but is no survival model"
             raise ValueError(f"{one.file} {words}")
+    _check_restrictions(plan, models)
     for model in models:
+        if _restriction(model) is not None:
+            continue  # the clinic never asks it
         if unknown := [name for name in model.covariates if not is_known(name)]:
             raise ValueError(
                 f"{model.name} needs {', '.join(unknown)}, which the clinic never knows"
@@ -165,12 +178,31 @@ def _check(plan: PackPlan, models: Sequence[StatisticalModel]) -> None:
             )
 
 
+def _restriction(model: StatisticalModel) -> Restriction | None:
+    return model.only_for if isinstance(model, JointModel) else None
+
+
+def _check_restrictions(plan: PackPlan, models: Sequence[StatisticalModel]) -> None:
+    """A restricted model is not packed by mistake."""
+    found = {model.name: one for model in models if (one := _restriction(model)) is not None}
+    for name, one in found.items():
+        if plan.only_for != one.patients:
+            raise ValueError(
+                f"{name} is only for {one.patients}: say `only_for: {one.patients}` in the plan of "
+                "a pack of its own, which the clinic does not read"
+            )
+    if plan.only_for is not None and not found:
+        raise ValueError(f"no model of the plan is only for {plan.only_for}")
+
+
 def _entry(one: PlannedModel, studies: Path, files: dict[str, bytes]) -> dict[str, str]:
     entry = {"file": _taken(one.file, studies, files)}
     if one.role is not None:
         entry["role"] = one.role.value
     if one.groups is not None:
         entry["groups"] = _taken(one.groups, studies, files)
+    if one.evidence is not None:
+        entry["evidence"] = _taken(one.evidence, studies, files)
     return entry
 
 
@@ -225,11 +257,20 @@ def _remarks(models: Sequence[StatisticalModel]) -> Iterator[str]:
         said = (
             model.history
             if isinstance(model, CoxModel)
-            else (f"for the mix of diagnoses of {model.case_mix}", *model.limits)
+            else (f"for the mix of diagnoses of {model.case_mix}", *_only_for(model), *model.limits)
         )
         text = " ".join(f"{one[:1].upper()}{one[1:].rstrip('.')}." for one in said)
         by_text.setdefault(text, []).append(f"`{model.name}`")
     yield from (f"{', '.join(names)}: {text}" for text, names in by_text.items() if text)
+
+
+def _only_for(model: JointModel) -> Iterator[str]:
+    if model.only_for is not None:
+        yield (
+            f"only for {model.only_for.patients}: {model.only_for.reason}. With more than "
+            f"{100 * model.only_for.most_beyond:.0f} % of a patient's numbers beyond all that it "
+            "was fitted on, it refuses"
+        )
 
 
 def _model_table(models: Sequence[tuple[PlannedModel, StatisticalModel]]) -> str:
@@ -242,7 +283,18 @@ def _model_table(models: Sequence[tuple[PlannedModel, StatisticalModel]]) -> str
             model.cohort,
             str(model.patients),
             str(model.events) if isinstance(model, CoxModel) else "",
-            ", ".join(term.label for term in model.terms),
+            _needs(model),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+MANY = 12
+
+
+def _needs(model: StatisticalModel) -> str:
+    """What a model asks for, in words; a hundred features are counted."""
+    labels = [term.label for term in model.terms]
+    if len(labels) <= MANY:
+        return ", ".join(labels)
+    return f"{labels[0]} and {len(labels) - 1} features, {labels[1]} to {labels[-1]}"

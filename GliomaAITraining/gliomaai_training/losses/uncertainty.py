@@ -49,7 +49,9 @@ class UncertaintyWeights(nn.Module):
 
     def weight(self, task: str) -> float:
         """What the task's loss is multiplied by now."""
-        return 1.0 if self.balance == "fixed" else 0.5 * float(torch.exp(-self._bounded(task)))
+        if self.balance == "fixed":
+            return 1.0
+        return 0.5 * float(torch.exp(-self._bounded(task)).detach())
 
     def _weighted(self, task: str, loss: Tensor) -> Tensor:
         if self.balance == "fixed":

@@ -257,7 +257,7 @@ def test_the_editor_works_on_after_the_last_case_was_deleted(front: Front) -> No
     assert segment_editor.calls(editor)[-1] == "removeViewObservations"
 
 
-def test_charts_take_a_new_theme_at_once(front: Front) -> None:
+def test_charts_take_a_new_theme(front: Front) -> None:
     from GliomaAILib.review.message import verbatim
     from GliomaAILib.review.risk import Bar, RiskView
 
@@ -273,7 +273,7 @@ def test_charts_take_a_new_theme_at_once(front: Front) -> None:
         assert darkest() < 60  # words in black
         try:
             look.use_palette(dark=True)
-            assert darkest() >= 60
+            front.wait(lambda: darkest() >= 60)
         finally:
             look.use_palette(dark=False)
         front.wait(lambda: darkest() < 60)

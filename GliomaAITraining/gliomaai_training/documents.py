@@ -3,7 +3,20 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+
+class Fitted(Protocol):
+    """A model that was fitted on patients."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def cohort(self) -> str: ...
+
+    @property
+    def patients(self) -> int: ...
 
 
 def read_document(file: Path) -> Any:
@@ -41,3 +54,27 @@ def check_format(document: Any, kind: str, version: int) -> Mapping[str, Any]:
             f"version {document.get('version')!r}"
         )
     return document
+
+
+def model_head(kind: str, version: int, model: Fitted) -> dict[str, Any]:
+    """How the document of every fitted model begins."""
+    return {
+        "format": kind,
+        "version": version,
+        "name": model.name,
+        "cohort": model.cohort,
+        "patients": model.patients,
+    }
+
+
+def told_in_head(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a fitted model that `model_head` wrote.
+
+    Raises:
+        KeyError, TypeError: one is missing or wrong.
+    """
+    return {
+        "name": str(document["name"]),
+        "cohort": str(document["cohort"]),
+        "patients": int(document["patients"]),
+    }

@@ -71,7 +71,9 @@ def made_up_patients(patients: int, seed: int) -> pd.DataFrame:
     )
 
 
-def write_lgg_data(data: Path, patients: int, imaged: int, seed: int = 1) -> None:
+def write_lgg_data(
+    data: Path, patients: int, imaged: int, seed: int = 1, size: int = 48, slices: int = 5
+) -> None:
     """A root of data: TCGA-LGG, of whom the first have slices and some a mask, and UCSF-PDGM."""
     made = made_up_patients(patients, seed)
     words = {0: "0:LIVING", 1: "1:DECEASED"}
@@ -82,7 +84,8 @@ def write_lgg_data(data: Path, patients: int, imaged: int, seed: int = 1) -> Non
     for number, row in enumerate(rows):
         row |= {"t1_missing": "False", "t1gd_missing": str(number == 0)}
         row |= {"laterality_code": f"{1 + 2 * (number % 2)}.0", "location_code": "2.0"}
-        made_slices = made_up_slices(generator, radius=generator.uniform(4, 9), slices=5)
+        radius = max(3.5, generator.uniform(4, 9) * size / 48)  # enough pixels to be measured
+        made_slices = made_up_slices(generator, radius, size, slices)
         write_slices(data / "lgg_slices" / f"{row['patient']}.npz", made_slices)
     columns = (
         *lgg_slices.COLUMNS,

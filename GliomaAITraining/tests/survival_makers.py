@@ -6,6 +6,7 @@ import pandas as pd
 from gliomaai_training.survival.fit_cox import CoxPlan
 from gliomaai_training.survival.outcome import Outcome, outcome
 from gliomaai_training.survival.term_plan import CategoricalPlan, NumericPlan
+from gliomaai_training.survival.terms import NumericTerm
 
 STATES = ("A", "G", "O")
 LOG_HAZARDS = {"A": 0.0, "G": 1.6, "O": -0.6}
@@ -39,3 +40,8 @@ def made_up_patients(seed: int = 0, n: int = 400) -> tuple[pd.DataFrame, Outcome
 def a_patient() -> dict[str, float | str]:
     """Somebody of whom everything is known."""
     return {"age": 63.0, "sex": "M", "state": "G", "volume_ml": 42.0}
+
+
+def plain_term(name: str = "x") -> NumericTerm:
+    """A number as it is, without a unit."""
+    return NumericTerm(name, name, "", 0.0, (-9.0, 9.0), (-1.0, 0.0, 0.0, 0.0, 1.0))

@@ -1,30 +1,16 @@
-"""Cases, cohorts and the command: what is measured, what is unknown, and what is refused."""
+"""Radiomics of a case: what is measured, what is unknown, and what is refused."""
 
 import json
-import multiprocessing
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import SimpleITK as sitk
-from cohort_makers import write_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radiomics_makers import SPACING_MM, as_image, formula_volume
 
-from gliomaai_training.cli import main
-from gliomaai_training.cohorts.manifest import CaseFiles, read_manifest
 from gliomaai_training.preprocessing.geometry import Grid
-from gliomaai_training.progress import Cancelled
-from gliomaai_training.radiomics import cohort as cohort_module
 from gliomaai_training.radiomics import glcm
-from gliomaai_training.radiomics.cache import MEASURING, cache_key
-from gliomaai_training.radiomics.cohort import extract_cohort
 from gliomaai_training.radiomics.config import (
-    FEATURE_CLASSES,
     Discretisation,
     FilterConfig,
     RadiomicsConfig,
@@ -34,7 +20,6 @@ from gliomaai_training.radiomics.discretise import grey_levels
 from gliomaai_training.radiomics.extract import RegionState, extract, feature_columns
 from gliomaai_training.radiomics.images import FeatureCase, measured_grid, measured_masks
 from gliomaai_training.radiomics.mesh import mesh_volume_and_area
-from gliomaai_training.radiomics.shape import NAMES as SHAPE_NAMES
 from gliomaai_training.radiomics.shape import shape_features
 
 SMALL = RadiomicsConfig(regions=("WT", "ET"), sequences=("t1",), normalisation="none")
@@ -56,9 +41,6 @@ def labels_of(*voxels: tuple[int, int, int], label: int = 3) -> np.ndarray:
 
 def known(values: dict[str, float] | object, part: str) -> list[str]:
     return [name for name, value in dict(values).items() if part in name and np.isfinite(value)]  # type: ignore[call-overload]
-
-
-# --- regions that are empty, tiny or flat
 
 
 def test_an_empty_region_has_no_volume_and_is_otherwise_unknown() -> None:
@@ -149,9 +131,6 @@ def test_a_mask_alone_has_a_shape() -> None:
     assert all(np.isfinite(value) for value in values.values())
 
 
-# --- geometry
-
-
 @given(st.integers(0, 2**31))
 @settings(max_examples=20, deadline=None)
 def test_shape_does_not_change_with_place_turn_or_mirror(seed: int) -> None:
@@ -237,9 +216,6 @@ def test_a_margin_wide_enough_gives_the_filter_of_the_whole_image() -> None:
     assert values[0] == pytest.approx(values[1], rel=1e-3)
 
 
-# --- intensities
-
-
 def test_normalisation_takes_gain_and_offset_away() -> None:
     image, labels = formula_volume()
     recipe = RadiomicsConfig(regions=("WT",), sequences=("t1",))
@@ -296,9 +272,6 @@ def test_many_grey_levels_give_the_same_features_as_few(monkeypatch: pytest.Monk
     monkeypatch.setattr(glcm, "FEW", 3)
     monkeypatch.setattr(glcm, "DENSE", 3)
     assert dict(extract(formula_case(), fine).values) == pytest.approx(dict(usual), rel=1e-9)
-
-
-# --- refusals
 
 
 def test_images_of_another_grid_are_refused() -> None:
@@ -374,140 +347,3 @@ def test_a_recipe_survives_json() -> None:
     assert again == recipe
     assert again.fingerprint() == recipe.fingerprint()
     assert recipe.fingerprint() != RadiomicsConfig().fingerprint()
-
-
-# --- cohorts
-
-
-RECIPE = RadiomicsConfig(regions=("WT", "ET"), minimum_voxels=8)
-
-
-def test_the_number_of_workers_changes_nothing(tiny_cohort: Path) -> None:
-    files = read_manifest(tiny_cohort, "tiny")
-    one = extract_cohort(files, RECIPE)
-    two = extract_cohort(files, RECIPE, workers=2)
-    pd.testing.assert_frame_equal(one.features, two.features)
-    pd.testing.assert_frame_equal(one.regions, two.regions)
-    assert list(one.features["case"]) == [case.case for case in files]
-    assert np.isfinite(one.features["t1gd_WT_original_glcm_Contrast"]).all()
-
-
-def test_a_measured_case_is_not_measured_again(
-    tiny_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = read_manifest(tiny_cohort, "tiny")
-    first = extract_cohort(files, RECIPE, cache=tmp_path / "cache")
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("measured again")
-
-    monkeypatch.setattr(cohort_module, "extract", refuse)
-    again = extract_cohort(files, RECIPE, cache=tmp_path / "cache")
-    pd.testing.assert_frame_equal(first.features, again.features)
-    pd.testing.assert_frame_equal(first.regions, again.regions)
-
-
-def test_the_cache_knows_images_masks_recipes_and_nothing_else(tmp_path: Path) -> None:
-    files = read_manifest(write_cohort(tmp_path / "a", ["A", "B"]), "a")
-    renamed = CaseFiles("other", "P", "b", files[0].sequences, files[0].segmentation)
-    key = cache_key(files[0], RECIPE)
-    assert cache_key(renamed, RECIPE) == key
-    assert cache_key(files[1], RECIPE) != key
-    assert cache_key(files[0], SMALL) != key
-    assert files[0].segmentation is not None
-    sitk.WriteImage(sitk.ReadImage(str(files[0].segmentation)) * 0, str(files[0].segmentation))
-    assert cache_key(files[0], RECIPE) != key
-
-
-def test_the_cache_knows_every_module_that_measures() -> None:
-    """Whatever is loaded of the package when features are extracted."""
-    code = (
-        "import sys, gliomaai_training.radiomics.extract\n"
-        "print(*(name for name in sys.modules if name.startswith('gliomaai_training.radiomics.')))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
-    )
-    loaded = sorted(name.rpartition(".")[2] for name in done.stdout.split())
-    assert loaded == sorted(MEASURING)
-
-
-def test_a_damaged_cache_entry_is_measured_anew(tiny_cohort: Path, tmp_path: Path) -> None:
-    files = read_manifest(tiny_cohort, "tiny")[:1]
-    cache = tmp_path / "cache"
-    first = extract_cohort(files, RECIPE, cache=cache)
-    entry = cache / f"{cache_key(files[0], RECIPE)}.json"
-    entry.write_text(entry.read_text("utf-8")[:100], "utf-8")
-    again = extract_cohort(files, RECIPE, cache=cache)
-    pd.testing.assert_frame_equal(first.features, again.features)
-
-
-def test_a_case_that_cannot_be_measured_is_told(tiny_cohort: Path) -> None:
-    files = read_manifest(tiny_cohort, "tiny")
-    (tiny_cohort.parent / "case-01" / "seg.nii.gz").write_bytes(b"no image")
-    (tiny_cohort.parent / "case-02" / "seg.nii.gz").unlink()
-    unsegmented = CaseFiles("case-03", "D", "tiny", files[3].sequences, None)
-    found = extract_cohort([*files[:3], unsegmented], RECIPE)
-    assert list(found.features["case"]) == ["case-00"]
-    assert list(found.failures["case"]) == ["case-01", "case-02", "case-03"]
-    assert found.failures["reason"].str.len().gt(10).all()
-
-
-def test_cancelling_keeps_what_is_measured(tiny_cohort: Path, tmp_path: Path) -> None:
-    files = read_manifest(tiny_cohort, "tiny")
-
-    def stop(stage: str, fraction: float) -> None:
-        if fraction > 0.3:
-            raise Cancelled
-
-    with pytest.raises(Cancelled):
-        extract_cohort(files, RECIPE, cache=tmp_path, progress=stop)
-    assert len(list(tmp_path.glob("*.json"))) == 2
-    assert list(tmp_path.glob("*.part")) == []
-
-
-def test_cancelling_ends_the_workers(tiny_cohort: Path, tmp_path: Path) -> None:
-    files = read_manifest(tiny_cohort, "tiny") * 20
-
-    def stop(stage: str, fraction: float) -> None:
-        if fraction > 0:
-            raise Cancelled
-
-    with pytest.raises(Cancelled):
-        extract_cohort(files, RECIPE, workers=2, progress=stop)
-    assert multiprocessing.active_children() == []
-
-
-def test_no_worker_is_refused() -> None:
-    with pytest.raises(ValueError, match="workers"):
-        extract_cohort([], workers=0)
-
-
-def test_the_command_writes_tables_that_say_how_they_were_made(
-    tiny_cohort: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out" / "features.csv"
-    words = ["radiomics", "--data", str(tiny_cohort.parent), "--table", tiny_cohort.name]
-    recipe = ["--regions", "WT", "--sequences", "t1", "flair", "--bin-number", "16"]
-    assert main([*words, "--out", str(out), *recipe]) == 0
-    table = pd.read_csv(out)
-    told = json.loads(out.with_name("features.json").read_text("utf-8"))
-    assert table.shape == (6, 3 + 14 + 2 * 93)
-    assert set(table["cohort"]) == {"cohort"}
-    assert told["cases"] == 6
-    assert config_from_json(told["config"]).discretisation == Discretisation(None, 16)
-    for part in ("regions", "failures", "dictionary"):
-        assert out.with_name(f"features.{part}.csv").is_file()
-    again = tmp_path / "again.csv"
-    assert main([*words, "--out", str(again), "--config", str(out.with_name("features.json"))]) == 0
-    pd.testing.assert_frame_equal(pd.read_csv(again), table)
-    both = ["--config", str(out.with_name("features.json")), "--regions", "ET"]
-    assert main([*words, "--out", str(again), *both]) == 1
-
-
-def test_every_class_has_columns() -> None:
-    columns = feature_columns(RadiomicsConfig())
-    assert len(columns) == len(set(columns)) == 5 * 14 + 4 * 5 * 93
-    for group in FEATURE_CLASSES:
-        assert any(f"_{group}_" in column for column in columns)
-    assert len(SHAPE_NAMES) == 14

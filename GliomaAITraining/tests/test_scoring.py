@@ -3,14 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from pack_makers import NOTES, age_term, cox, joint
 
 from gliomaai_training.cli import main
 from gliomaai_training.diagnosis.joint_model import (
-    QUESTIONS,
-    CertaintyRule,
     JointModel,
     NotForThisPatientError,
     Restriction,
@@ -19,18 +17,15 @@ from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.inference.model_pack import ModelPackError, load_model_pack
 from gliomaai_training.inference.scoring import open_pack
 from gliomaai_training.inference.statistical_packs import DiagnosisPack, load_diagnosis_pack
-from gliomaai_training.survival.baseline import breslow
 from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.cox_prediction import predict
-from gliomaai_training.survival.outcome import Outcome
-from gliomaai_training.survival.terms import CategoricalTerm, NumericTerm, Term
+from gliomaai_training.survival.terms import CategoricalTerm, NumericTerm
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
-NOTES = "summary: Made up.\ndata: Nobody.\nlicence: Apache-2.0\nlimits: Of no use.\n"
 SCANNER = Restriction("HERE", "in this scanner's units", most_beyond=0.5)
 
-AGE = NumericTerm("age_years", "age", "years", 50.0, (0.0, 120.0), (20.0, 40.0, 50.0, 60.0, 80.0))
+AGE = age_term()
 STATE = CategoricalTerm("who_state", "WHO state", WHO_STATES, "GBM", (10,) * 6)
 RESECTION = CategoricalTerm("resection", "resection", ("biopsy", "gross total"), "biopsy", (30, 30))
 VOLUME = NumericTerm(
@@ -43,40 +38,6 @@ def feature(number: int) -> NumericTerm:
     name = f"original_glcm_{number}"
     seen = (90.0, 95.0, 100.0, 105.0, 110.0)
     return NumericTerm(name, name, "", 100.0, (-1e300, 1e300), seen, 5.0, "arsinh")
-
-
-def cox(name: str, *terms: Term) -> CoxModel:
-    draw = np.random.default_rng(1)
-    p = sum(len(term.columns) for term in terms)
-    design, beta = draw.normal(size=(60, p)), np.full(p, 0.02)
-    followed = Outcome(draw.uniform(1, 90, 60), draw.random(60) < 0.7)
-    return CoxModel(
-        name=name,
-        cohort="nobody",
-        patients=60,
-        events=followed.events,
-        terms=terms,
-        coefficients=beta,
-        covariance=np.eye(p) * 1e-4,
-        baselines={"": breslow(design, beta, followed)},
-    )
-
-
-def joint(name: str, *terms: Term, only_for: Restriction | None = None) -> JointModel:
-    p = sum(len(term.columns) for term in terms)
-    return JointModel(
-        name=name,
-        cohort="nobody",
-        patients=60,
-        states=dict.fromkeys(WHO_STATES, 10),
-        case_mix="nobody",
-        terms=terms,
-        intercepts=np.linspace(1, 0, 6),
-        coefficients=np.outer(np.ones(p), np.linspace(0.05, -0.05, 6)),
-        temperature=1.0,
-        rules=tuple(CertaintyRule(q, 0.9, dict.fromkeys(v, 0.5)) for q, v in QUESTIONS.items()),
-        only_for=only_for,
-    )
 
 
 def packed(folder: Path, plan: str, models: dict[str, CoxModel | JointModel]) -> int:

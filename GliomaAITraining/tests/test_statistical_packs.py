@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pack_makers import NOTES, PATIENTS, age_term, cox, followed, joint
 
 from gliomaai_training.cli import main
 from gliomaai_training.covariates import (
@@ -16,8 +17,6 @@ from gliomaai_training.covariates import (
     is_known,
     radiomics_name,
 )
-from gliomaai_training.diagnosis.joint_model import QUESTIONS, CertaintyRule, JointModel
-from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.inference.model_pack import (
     CARD,
     METADATA,
@@ -33,8 +32,7 @@ from gliomaai_training.inference.statistical_packs import (
     load_prognosis_pack,
 )
 from gliomaai_training.radiomics.extract import DEFAULT_RECIPE, feature_columns
-from gliomaai_training.survival.baseline import breslow
-from gliomaai_training.survival.cox_model import CoxModel, write_cox_model
+from gliomaai_training.survival.cox_model import write_cox_model
 from gliomaai_training.survival.outcome import Outcome
 from gliomaai_training.survival.reference_groups import (
     ReferenceGroup,
@@ -44,48 +42,7 @@ from gliomaai_training.survival.reference_groups import (
     risk_groups,
     write_reference_groups,
 )
-from gliomaai_training.survival.terms import NumericTerm
 from gliomaai_training.vocabulary import NOTICE
-
-NOTES = "summary: Made up.\ndata: Nobody.\nlicence: Apache-2.0\nlimits: Of no use.\n"
-
-
-def age_term(name: str = "age_years") -> NumericTerm:
-    return NumericTerm(name, "age", "years", 50.0, (0.0, 120.0), (20.0, 40.0, 50.0, 60.0, 80.0))
-
-
-def cox(name: str = "by age", *terms: NumericTerm) -> CoxModel:
-    draw = np.random.default_rng(1)
-    used = terms or (age_term(),)
-    design = draw.normal(0, 10, (60, len(used)))
-    followed = Outcome(draw.uniform(1, 90, 60), draw.random(60) < 0.7)
-    beta = np.full(len(used), 0.03)
-    return CoxModel(
-        name=name,
-        cohort="nobody",
-        patients=60,
-        events=followed.events,
-        terms=used,
-        coefficients=beta,
-        covariance=np.eye(len(used)) * 1e-4,
-        baselines={"": breslow(design, beta, followed)},
-        history=("recalibrated on nobody",),
-    )
-
-
-def joint(name: str = "diagnosis by age") -> JointModel:
-    return JointModel(
-        name=name,
-        cohort="nobody",
-        patients=60,
-        states=dict.fromkeys(WHO_STATES, 10),
-        case_mix="nobody",
-        terms=(age_term(),),
-        intercepts=np.zeros(6),
-        coefficients=np.ones((1, 6)) * 0.01,
-        temperature=1.0,
-        rules=tuple(CertaintyRule(q, 0.9, dict.fromkeys(v, 0.5)) for q, v in QUESTIONS.items()),
-    )
 
 
 @pytest.fixture
@@ -93,11 +50,8 @@ def studies(tmp_path: Path) -> Path:
     folder = tmp_path / "studies"
     (folder / "after" / "models").mkdir(parents=True)
     write_cox_model(cox(), folder / "after" / "models" / "cox.json")
-    draw = np.random.default_rng(2)
-    followed = Outcome(draw.uniform(1, 90, 60), draw.random(60) < 0.7)
-    write_reference_groups(
-        risk_groups("nobody", draw.normal(size=60), followed), folder / "groups.json"
-    )
+    risk = np.random.default_rng(2).normal(size=PATIENTS)
+    write_reference_groups(risk_groups("nobody", risk, followed(2)), folder / "groups.json")
     (folder / "joint.json").write_text(json.dumps([joint().document()]), "utf-8")
     (folder / "after" / "table.md").write_text("| Harrell C |\n|-|\n| .72 |\n", "utf-8")
     (folder / "after" / "picture.png").write_bytes(b"png")
@@ -140,7 +94,7 @@ def test_the_command_packs_models_with_their_card(
     assert member.groups == read_reference_groups(studies / "groups.json")
     assert found.covariates == {"age_years"}
     card = (folder / CARD).read_text("utf-8")
-    row = "| by age | postoperative | clinical | nobody | 60 | 41 | age |"
+    row = f"| by age | postoperative | clinical | nobody | 60 | {cox().events} | age |"
     for words in (
         NOTICE,
         row,

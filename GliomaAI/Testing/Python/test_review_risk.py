@@ -103,6 +103,18 @@ def test_before_a_run_there_is_nothing() -> None:
     assert [str(line) for line in risk_view(ReviewState()).lines] == ["Run the analysis first."]
 
 
+def test_written_points_add_up() -> None:
+    """33.4 + 20.4 + 10.4 = 64.2, but 33 + 20 + 10 = 63."""
+    scale = ESTIMATE["nomogram"]
+    axes = [{**scale["axes"][0], "points": points} for points in (33.4, 20.4, 10.4)]
+    estimate = {**ESTIMATE, "nomogram": {**scale, "axes": axes, "total": 64.2}}
+    view = risk_view(state(prognosis={**PROGNOSIS, "estimates": [estimate]}))
+    numbers = [value for words, value in view.table if "Nomogram points" in str(words)]
+    assert numbers == ["33", "20", "10", "63"]
+    assert view.nomogram is not None
+    assert view.nomogram.total == 64.2
+
+
 def test_estimates_are_shown() -> None:
     view = risk_view(state(diagnosis=DIAGNOSIS, prognosis=PROGNOSIS))
     first = view.bars[0]
@@ -142,7 +154,6 @@ def test_estimates_are_shown() -> None:
         "n = 500, 300 events.",
         "“Joint” (Clinical facts and imaging), pack diagnosis 1.0.0, fitted on TCGA, n = 500.",
         "“With radiomics” was not used: needs T1Gd.",
-        "Beyond the model's patients: age: the model saw 18 to 89 years.",
         "The patient's group by “With volumes”: Highest third.",
         "recalibrated on others",
         "For the mix of UCSF.",

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,6 @@ RECORD = CaseRecord(
     network_document="{}",
     out_of_date=True,
 )
-
-
-@pytest.fixture(scope="module")
-def started() -> scene_app.HeadlessApp:
-    return scene_app.start()
-
-
-@pytest.fixture
-def app(started: scene_app.HeadlessApp) -> Iterator[scene_app.HeadlessApp]:
-    yield started
-    started.scene.Clear(False)
 
 
 def record_for(scene: Any) -> CaseRecord:

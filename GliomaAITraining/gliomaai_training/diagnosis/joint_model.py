@@ -22,11 +22,18 @@ from gliomaai_training.diagnosis.states import (
     Marginals,
     marginals,
 )
-from gliomaai_training.documents import check_format, read_document, write_document
+from gliomaai_training.documents import (
+    check_format,
+    model_head,
+    read_document,
+    told_in_head,
+    write_document,
+)
 from gliomaai_training.survival.terms import (
     Columns,
     MissingCovariateError,
     NumericTerm,
+    OfTerms,
     Term,
     Value,
     is_missing,
@@ -140,7 +147,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, eq=False)
-class JointModel:
+class JointModel(OfTerms):
     """Log odds of the states are intercepts + columns x coefficients, divided by a temperature."""
 
     name: str
@@ -165,8 +172,7 @@ class JointModel:
 
     def __post_init__(self) -> None:
         p = len(self.columns)
-        if not self.terms or len({term.name for term in self.terms}) != len(self.terms):
-            raise ValueError(f"{self.name}: needs terms, each once")
+        self.check_terms()
         if self.intercepts.shape != (len(WHO_STATES),):
             raise ValueError(f"{self.name}: needs {len(WHO_STATES)} intercepts")
         if self.coefficients.shape != (p, len(WHO_STATES)):
@@ -177,16 +183,6 @@ class JointModel:
             raise ValueError(f"{self.name}: a coefficient is not finite")
         if not (np.isfinite(self.temperature) and self.temperature > 0):
             raise ValueError(f"{self.name}: a temperature of {self.temperature} is not possible")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the p columns."""
-        return tuple(column for term in self.terms for column in term.columns)
-
-    @property
-    def covariates(self) -> tuple[str, ...]:
-        """Names of what must be known of a patient."""
-        return tuple(term.name for term in self.terms)
 
     def probabilities(self, table: Columns) -> Floats:
         """Calibrated probabilities (n, 6) of the states, in the order of `WHO_STATES`.
@@ -256,11 +252,7 @@ class JointModel:
     def document(self) -> dict[str, Any]:
         """The model as JSON holds it; every number comes back exactly."""
         return {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": self.name,
-            "cohort": self.cohort,
-            "patients": self.patients,
+            **model_head(FORMAT, VERSION, self),
             "states": dict(self.states),
             "case_mix": self.case_mix,
             "limits": list(self.limits),
@@ -286,9 +278,7 @@ class JointModel:
             raise ValueError(f"the states are {', '.join(WHO_STATES)}, not {document.get('order')}")
         try:
             return cls(
-                name=str(document["name"]),
-                cohort=str(document["cohort"]),
-                patients=int(document["patients"]),
+                **told_in_head(document),
                 states={str(state): int(n) for state, n in document["states"].items()},
                 case_mix=str(document["case_mix"]),
                 terms=tuple(term_from_document(term) for term in document["terms"]),

@@ -15,12 +15,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gliomaai_training.documents import check_format, read_document, write_document
+from gliomaai_training.documents import (
+    check_format,
+    model_head,
+    read_document,
+    told_in_head,
+    write_document,
+)
 from gliomaai_training.survival.baseline import Baseline
 from gliomaai_training.survival.terms import (
     Columns,
     MissingCovariateError,
     NumericTerm,
+    OfTerms,
     Term,
     is_missing,
     term_document,
@@ -45,7 +52,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, eq=False)
-class CoxModel:
+class CoxModel(OfTerms):
     """Cox proportional hazards: log hazard = log baseline + columns x coefficients."""
 
     name: str
@@ -67,8 +74,7 @@ class CoxModel:
 
     def __post_init__(self) -> None:
         p = len(self.columns)
-        if not self.terms or len({term.name for term in self.terms}) != len(self.terms):
-            raise ValueError(f"{self.name}: needs terms, each once")
+        self.check_terms()
         if self.coefficients.shape != (p,) or self.covariance.shape != (p, p):
             raise ValueError(
                 f"{self.name}: {self.coefficients.shape} coefficients and covariance "
@@ -83,16 +89,6 @@ class CoxModel:
                 raise ValueError(f"{self.name}: baseline {stratum!r} does not fit {p} columns")
         if self.default_stratum is not None and self.default_stratum not in self.baselines:
             raise ValueError(f"{self.name}: {self.default_stratum!r} is none of its strata")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the p columns."""
-        return tuple(column for term in self.terms for column in term.columns)
-
-    @property
-    def covariates(self) -> tuple[str, ...]:
-        """Names of what must be known of a patient."""
-        return tuple(term.name for term in self.terms)
 
     @property
     def strata(self) -> tuple[str, ...]:
@@ -197,11 +193,7 @@ class CoxModel:
     def document(self) -> dict[str, Any]:
         """The model as JSON holds it; every number comes back exactly."""
         return {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": self.name,
-            "cohort": self.cohort,
-            "patients": self.patients,
+            **model_head(FORMAT, VERSION, self),
             "events": self.events,
             "history": list(self.history),
             "terms": [term_document(term) for term in self.terms],
@@ -222,9 +214,7 @@ class CoxModel:
         check_format(document, FORMAT, VERSION)
         try:
             return cls(
-                name=str(document["name"]),
-                cohort=str(document["cohort"]),
-                patients=int(document["patients"]),
+                **told_in_head(document),
                 events=int(document["events"]),
                 terms=tuple(term_from_document(term) for term in document["terms"]),
                 coefficients=np.asarray(document["coefficients"], np.float64),

@@ -14,7 +14,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gliomaai_training.documents import check_format, read_document, write_document
+from gliomaai_training.documents import (
+    check_format,
+    model_head,
+    read_document,
+    told_in_head,
+    write_document,
+)
 from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.cox_prediction import Patient
 from gliomaai_training.survival.readable import short_number
@@ -162,11 +168,7 @@ class Nomogram:
     def document(self) -> dict[str, Any]:
         """The nomogram as JSON holds it; every number comes back exactly."""
         return {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": self.name,
-            "cohort": self.cohort,
-            "patients": self.patients,
+            **model_head(FORMAT, VERSION, self),
             "events": self.events,
             "history": list(self.history),
             "axes": [
@@ -201,14 +203,12 @@ class Nomogram:
                 for axis in document["axes"]
             )
             return cls(
-                str(document["name"]),
-                str(document["cohort"]),
-                int(document["patients"]),
-                int(document["events"]),
-                axes,
-                float(document["log_hazard_per_point"]),
-                {float(months): float(hazard) for months, hazard in document["hazards"]},
-                tuple(document["history"]),
+                **told_in_head(document),
+                events=int(document["events"]),
+                axes=axes,
+                log_hazard_per_point=float(document["log_hazard_per_point"]),
+                hazards={float(months): float(hazard) for months, hazard in document["hazards"]},
+                history=tuple(document["history"]),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"the nomogram cannot be read: {error!r}") from error

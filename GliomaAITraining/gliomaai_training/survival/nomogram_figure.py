@@ -2,8 +2,9 @@
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gliomaai_training.survival.cox_prediction import Patient, SurvivalPrediction, describe
+from gliomaai_training.survival.label_lanes import Spot, category_lanes, half_width, number_lanes
 from gliomaai_training.survival.nomogram import Nomogram, NomogramAxis, NomogramScore
+from gliomaai_training.survival.readable import whole_total
 from gliomaai_training.survival.terms import NumericTerm
 from gliomaai_training.vocabulary import NOTICE
 
@@ -22,15 +25,20 @@ if TYPE_CHECKING:
 
 Theme = Literal["light", "dark"]
 
+_HUNDRED = (0.0, 100.0)
+"""Ends of the scale of points."""
+_NUMBERS = partial(number_lanes, lanes=(1, -1))
+
 SURVIVALS = (0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01)
 """Marked on the survival axes."""
 
 SCALE_WIDTH, VALUE_WIDTH, MARGIN = 6.2, 1.9, 0.2
 """Columns of the figure in inches: the axes, the patient; what is left free around."""
-ROW = 0.54
-"""Height of an axis in inches."""
-NAME_CHARACTER, TICK_CHARACTER = 0.094, 0.06
-"""Width of a character in inches."""
+ROW, LANE = 0.54, 0.15
+"""Height of an axis, and of a line of labels beside it, in inches."""
+NAME_CHARACTER = 0.094
+"""Width of a character of a name in inches."""
+ROUNDED = "Points are rounded, and their total is of the rounded; marks and survival are exact."
 VALUE_CHARACTERS = 22
 """Where a patient's value is broken into a further line."""
 
@@ -107,10 +115,12 @@ class _Drawing:
         names = [axis.term.label for axis in nomogram.axes]
         names += ["Total points", *(_horizon_name(months) for months in nomogram.hazards)]
         self._left = MARGIN + NAME_CHARACTER * max(len(name) for name in names) + 0.35
-        self._right = self._left + SCALE_WIDTH + 0.3
-        rows = 2 + len(names) - 1
+        words = [(points, word) for axis in nomogram.axes for word, points in axis.ticks]
+        beyond = [self._x(points, _HUNDRED) + half_width(word) for points, word in words]
+        self._right = max(self._left + SCALE_WIDTH + 0.3, *(x + 0.1 for x in beyond))
         self._width = self._right + (VALUE_WIDTH if patient else MARGIN)
-        self._height = 0.75 + ROW * rows + 0.42 + 0.17 * len(nomogram.history)
+        self._tops = self._rows(len(nomogram.hazards))
+        self._height = self._tops[-1] + ROW + 0.03 + 0.17 * len(self._footer_lines())
         self._figure = Figure(figsize=(self._width, self._height))
         self._axes: Axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set(xlim=(0, self._width), ylim=(self._height, 0))
@@ -121,7 +131,7 @@ class _Drawing:
         nomogram = self._nomogram
         self._text(MARGIN, 0.3, nomogram.name, size=12, weight="bold")
         self._guides()
-        self._scale("Points", _even_ticks((0.0, 100.0), 10), (0.0, 100.0))
+        self._scale("Points", _even_ticks(_HUNDRED, 10), _HUNDRED)
         for axis in nomogram.axes:
             self._term(axis)
         ends = self._total_ends()
@@ -133,8 +143,21 @@ class _Drawing:
         self._footer()
         return self._figure
 
+    def _rows(self, horizons: int) -> list[float]:
+        """Where each axis lies, from the top; crowded names of categories take more room."""
+        tops, below = [0.8], 0
+        for axis in self._nomogram.axes:
+            lanes = [0]
+            if not isinstance(axis.term, NumericTerm):
+                lanes = category_lanes(self._spots(axis.ticks, _HUNDRED))
+            above = max(0, -1 - min(lanes))
+            tops.append(tops[-1] + ROW + LANE * (above + below))
+            below = max(0, max(lanes) - 1)
+        last = tops[-1] + LANE * below
+        return [*tops, *(last + ROW * number for number in range(1, horizons + 2))]
+
     def _y(self, row: int | None = None) -> float:
-        return 0.8 + ROW * (self._row if row is None else row)
+        return self._tops[self._row if row is None else row]
 
     def _x(self, value: float, ends: tuple[float, float]) -> float:
         return self._left + SCALE_WIDTH * (value - ends[0]) / (ends[1] - ends[0])
@@ -151,40 +174,35 @@ class _Drawing:
         """Faint lines by which points are read off."""
         bottom = self._y(len(self._nomogram.axes)) + 0.1
         for points in range(0, 101, 10):
-            x = self._x(points, (0, 100))
+            x = self._x(points, _HUNDRED)
             self._line([x, x], [self._y(0), bottom], color=self._colours.faint, linewidth=0.5)
+
+    def _spots(
+        self, ticks: Sequence[tuple[str, float]], ends: tuple[float, float]
+    ) -> Sequence[Spot]:
+        return sorted((self._x(value, ends), word) for word, value in ticks)
 
     def _scale(
         self,
         name: str,
         ticks: Sequence[tuple[str, float]],
         ends: tuple[float, float],
-        sides: Sequence[int] = (1, -1),
+        lanes_of: Callable[[Sequence[Spot]], Sequence[int]] = _NUMBERS,
     ) -> None:
-        """One axis with its name.
-
-        Ticks point to the first of the sides (1 is below the line) where their label touches no
-        other; a label that touches others everywhere is left out.
-        """
+        """One axis with its name; a tick points to its label."""
         y = self._y()
         self._text(MARGIN, y, name, size=9.5, weight="bold")
-        spots = sorted((self._x(value, ends), word) for word, value in ticks)
+        spots = self._spots(ticks, ends)
         if spots:
             self._line([spots[0][0], spots[-1][0]], [y, y])
-        taken: dict[int, list[tuple[float, float]]] = {side: [] for side in sides}
-        # The ends come first: without their values an axis cannot be read.
-        for x, word in [*spots[:1], *spots[:0:-1][:1], *spots[1:-1]]:
-            half = len(word) * TICK_CHARACTER / 2 + 0.025
-            free = [
-                side
-                for side in sides
-                if all(x + half <= low or x - half >= high for low, high in taken[side])
-            ]
-            side = free[0] if free else sides[0]
-            self._line([x, x], [y, y + 0.055 * side], linewidth=0.8)
-            if free:
-                taken[side].append((x - half, x + half))
-                self._tick_label(x, y + 0.15 * side, word)
+        lanes = lanes_of(spots)
+        for (x, word), lane in zip(spots, lanes, strict=True):
+            # Without a label, to the side of the first, which always has one.
+            side = -1 if (lane or lanes[0]) < 0 else 1
+            further = LANE * (lane - side) if lane else 0.0
+            self._line([x, x], [y, y + 0.055 * side + further], linewidth=0.8)
+            if lane:
+                self._tick_label(x, y + 0.15 * side + further, word)
         self._row += 1
 
     def _tick_label(self, x: float, y: float, word: str) -> None:
@@ -197,23 +215,24 @@ class _Drawing:
         rising, falling = _directions(axis)
         if rising and falling:
             # A bent axis turns back: what rises stands below its line, what falls above.
-            self._scale(term.label, falling, (0.0, 100.0), (-1,))
+            self._scale(term.label, falling, _HUNDRED, partial(number_lanes, lanes=(-1,)))
             self._row -= 1
-            self._scale(term.label, rising, (0.0, 100.0), (1,))
+            self._scale(term.label, rising, _HUNDRED, partial(number_lanes, lanes=(1,)))
         else:
-            self._scale(term.label, axis.ticks, (0.0, 100.0))
+            lanes_of = _NUMBERS if isinstance(term, NumericTerm) else category_lanes
+            self._scale(term.label, axis.ticks, _HUNDRED, lanes_of)
         if isinstance(term, NumericTerm) and term.unit:
             self._text(MARGIN, y + 0.17, term.unit, size=7.5)
         if self._score is None or self._patient is None:
             return
         points, value = self._score.points[term.name], self._patient.facts[term.name]
         for chance, spot in zip(*axis.states(value), strict=True):
-            self._mark(self._x(float(spot), (0.0, 100.0)), y, chance, hollow=chance < 1)
-        self._mark(self._x(points, (0.0, 100.0)), y)
+            self._mark(self._x(float(spot), _HUNDRED), y, chance, hollow=chance < 1)
+        self._mark(self._x(points, _HUNDRED), y)
         # Lines break after a comma only.
         unbroken = re.sub(r"(?<!,) ", "\N{NO-BREAK SPACE}", describe(term, value))
         words = textwrap.wrap(unbroken, VALUE_CHARACTERS, break_long_words=False)
-        self._value(y, words, f"{points:.0f} points")
+        self._value(y, words, f"{round(points)} points")
 
     def _value(self, y: float, words: Sequence[str], further: str) -> None:
         """What the patient has, beside the axis."""
@@ -244,7 +263,7 @@ class _Drawing:
         bottom = self._y(self._row + len(self._nomogram.hazards) - 1)
         self._line([x, x], [y, bottom], color=self._colours.mark, linewidth=1.1, zorder=4)
         self._mark(x, y)
-        self._value(y, [f"{self._score.total:.0f} points"], "")
+        self._value(y, [f"{whole_total(self._score.points.values())} points"], "")
 
     def _survival(self, months: float, ends: tuple[float, float]) -> None:
         nomogram, y = self._nomogram, self._y()
@@ -258,7 +277,7 @@ class _Drawing:
         words = f"{100 * interval[1]:.0f} to {100 * interval[2]:.0f} %" if interval else ""
         self._value(y, [f"{100 * self._score.survival[months]:.0f} %"], words)
 
-    def _footer(self) -> None:
+    def _footer_lines(self) -> list[str]:
         nomogram = self._nomogram
         words = [
             f"Cox model of {nomogram.cohort}: {nomogram.patients} patients, "
@@ -271,7 +290,12 @@ class _Drawing:
         ):
             words.append("Rings: possible states; survival is the mean over them.")
         lines = [" ".join(words), *(f"The model was {step}." for step in nomogram.history), NOTICE]
-        for number, line in enumerate(reversed(lines)):
+        if self._patient is not None:
+            lines.insert(1, ROUNDED)
+        return lines
+
+    def _footer(self) -> None:
+        for number, line in enumerate(reversed(self._footer_lines())):
             self._text(MARGIN, self._height - 0.2 - 0.17 * number, line, size=7)
 
 

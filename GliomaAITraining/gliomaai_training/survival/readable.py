@@ -1,6 +1,6 @@
 """Numbers of covariates as people write them, in every table, figure and panel alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 DECIMALS: Mapping[str, int] = MappingProxyType({"years": 0, "months": 0, "mm": 0, "mL": 1, "%": 0})
@@ -25,3 +25,11 @@ def readable(value: float, unit: str = "") -> str:
 def readable_with_unit(value: float, unit: str = "") -> str:
     """A covariate's value: "63 years", "12.5 mL", "0.708"."""
     return f"{readable(value, unit)} {unit}".rstrip()
+
+
+def whole_total(points: Iterable[float]) -> int:
+    """A nomogram's total as it is written: of the points as they are written, so that it adds up.
+
+    Survival is never computed from it, but from the exact points.
+    """
+    return sum(round(one) for one in points)

@@ -209,6 +209,31 @@ class CategoricalTerm:
 Term = NumericTerm | CategoricalTerm
 
 
+class OfTerms:
+    """What a model of terms is made of."""
+
+    name: str
+    terms: tuple[Term, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the p columns."""
+        return tuple(column for term in self.terms for column in term.columns)
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Names of what must be known of a patient."""
+        return tuple(term.name for term in self.terms)
+
+    def check_terms(self) -> None:
+        """
+        Raises:
+            ValueError: there is none, or one twice.
+        """
+        if not self.terms or len(set(self.covariates)) != len(self.terms):
+            raise ValueError(f"{self.name}: needs terms, each once")
+
+
 def term_document(term: Term) -> dict[str, Any]:
     """A term as JSON holds it."""
     kind = "numeric" if isinstance(term, NumericTerm) else "categorical"

@@ -210,6 +210,33 @@ def marginals(probabilities: NDArray[np.float64]) -> Marginals:
     )
 
 
+def of_states(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities of the states a model answers with, from those of all labels.
+
+    Without `NOT_ELSEWHERE`, which glioblastoma alone stands for where nothing else is left.
+
+    Args:
+        probabilities: (n, 7) in the order of `LABELS`, each row summing to 1.
+
+    Returns:
+        (n, 6) in the order of `WHO_STATES`, each row summing to 1: for `marginals`.
+
+    Raises:
+        ValueError: another shape, or a negative or unknown probability.
+    """
+    values = np.asarray(probabilities, np.float64)
+    if values.ndim != 2 or values.shape[1] != len(LABELS):
+        raise ValueError(
+            f"probabilities are (n, {len(LABELS)}), one column for each label, not {values.shape}"
+        )
+    if not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError("a probability is negative or unknown")
+    states = values[:, : len(WHO_STATES)].copy()
+    nothing = states.sum(axis=1) <= 0
+    states[nothing, WHO_STATES.index("GBM")] = 1.0
+    return np.asarray(states / states.sum(axis=1, keepdims=True))
+
+
 def _wild_type(tissue: TissueFacts) -> tuple[str, ...]:
     if tissue.histological_grade == 4 or tissue.glioblastoma_marker:
         return ("GBM",)

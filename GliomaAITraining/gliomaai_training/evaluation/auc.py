@@ -27,6 +27,34 @@ def auc(score: ArrayLike, positive: ArrayLike) -> float:
     return float(of_positives.mean())
 
 
+def resampled_auc(
+    score: ArrayLike, positive: ArrayLike, draws: NDArray[np.number]
+) -> NDArray[np.float64]:
+    """`auc` of resampled patients, all resamples at once, for `bootstrap.bootstrap`.
+
+    Args:
+        score: (n,) higher speaks for positive.
+        positive: (n,) 0 or 1, or truth values.
+        draws: (resamples, n) how often each patient was drawn.
+
+    Returns:
+        (resamples,); NaN for a resample without one of the classes.
+
+    Raises:
+        ValueError: as `auc`.
+    """
+    truth = _truth(positive)
+    values = _score(score, truth)
+    above = np.sign(values[truth][:, None] - values[~truth]) / 2 + 0.5
+    of_positives = draws[:, truth].astype(np.float64)
+    of_negatives = draws[:, ~truth].astype(np.float64)
+    pairs = of_positives.sum(axis=1) * of_negatives.sum(axis=1)
+    won = ((of_positives @ above) * of_negatives).sum(axis=1)
+    found: NDArray[np.float64] = np.full(len(draws), np.nan)
+    np.divide(won, pairs, out=found, where=pairs > 0)
+    return found
+
+
 def auc_interval(score: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Interval:
     """`auc` with DeLong's interval, cut at 0 and 1.
 

@@ -162,24 +162,29 @@ def probability_plot(curves: Mapping[str, Sequence[Bin]], file: Path) -> None:
     if not 0 < len(curves) <= len(COLOURS):
         raise ValueError(f"draws 1 to {len(COLOURS)} curves, not {len(curves)}")
     with figure_panels(file, (3.4, 3.2), 1) as (panel,):
-        panel.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--")
-        for colour, (name, bins) in zip(COLOURS, curves.items(), strict=False):
-            observed = np.array([one.observed for one in bins])
-            low, high = wilson_interval(observed, np.array([one.patients for one in bins]))
-            panel.errorbar(
-                [one.predicted for one in bins],
-                observed,
-                [observed - low, high - observed],
-                color=colour,
-                marker="o",
-                markersize=3.5,
-                elinewidth=0.8,
-                label=name,
-            )
-        panel.set(xlabel="predicted probability", ylabel="observed share")
-        panel.set(xlim=(0, 1), ylim=(0, 1))
-        panel.set_aspect("equal")
+        probability_panel(panel, curves)
         panel.legend(loc="upper left", fontsize=8)
+
+
+def probability_panel(panel: "Axes", curves: Mapping[str, Sequence[Bin]]) -> None:
+    """`probability_plot` within a panel, without a legend."""
+    panel.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle="--")
+    for colour, (name, bins) in zip(COLOURS, curves.items(), strict=False):
+        observed = np.array([one.observed for one in bins])
+        low, high = wilson_interval(observed, np.array([one.patients for one in bins]))
+        panel.errorbar(
+            [one.predicted for one in bins],
+            observed,
+            [observed - low, high - observed],
+            color=colour,
+            marker="o",
+            markersize=3.5,
+            elinewidth=0.8,
+            label=name,
+        )
+    panel.set(xlabel="predicted probability", ylabel="observed share")
+    panel.set(xlim=(0, 1), ylim=(0, 1))
+    panel.set_aspect("equal")
 
 
 @contextmanager

@@ -59,15 +59,9 @@ def calibration_bins(
         ValueError: as `brier`.
     """
     p, truth = _checked(probability, positive)
-    if equal_mass:
-        parts: Sequence[NDArray[np.int_]] = np.array_split(np.argsort(p, kind="stable"), bins)
-    else:
-        number = np.minimum((p * bins).astype(int), bins - 1)
-        parts = [np.flatnonzero(number == one) for one in range(bins)]
     return tuple(
         Bin(part.size, float(p[part].mean()), float(truth[part].mean()))
-        for part in parts
-        if part.size
+        for part in _parts(p, equal_mass, bins)
     )
 
 
@@ -82,6 +76,42 @@ def calibration_error(
     found = calibration_bins(probability, positive, equal_mass, bins)
     gaps = [one.patients * abs(one.predicted - one.observed) for one in found]
     return float(sum(gaps) / sum(one.patients for one in found))
+
+
+def resampled_calibration_error(
+    probability: ArrayLike,
+    positive: ArrayLike,
+    draws: NDArray[np.number],
+    equal_mass: bool = True,
+    bins: int = BINS,
+) -> Floats:
+    """`calibration_error` of resampled patients, for `bootstrap.bootstrap`; the bins stay fixed.
+
+    A gap has no sign, so that resampling widens it: the interval lies somewhat too high where
+    patients are few.
+
+    Args:
+        probability: (n,)
+        positive: (n,) 0 or 1.
+        draws: (resamples, n) how often each patient was drawn.
+        equal_mass: bins of equally many patients; else of equal width.
+        bins: how many.
+
+    Returns:
+        (resamples,); NaN for a resample without patients.
+
+    Raises:
+        ValueError: as `brier`.
+    """
+    p, truth = _checked(probability, positive)
+    signed = draws * (p - truth)
+    gaps = np.zeros(len(draws))
+    for part in _parts(p, equal_mass, bins):
+        gaps += np.abs(signed[:, part].sum(axis=1))
+    drawn = draws.sum(axis=1)
+    found: Floats = np.full(len(draws), np.nan)
+    np.divide(gaps, drawn, out=found, where=drawn > 0)
+    return found
 
 
 def calibration_line(probability: ArrayLike, positive: ArrayLike) -> CalibrationLine:
@@ -113,6 +143,16 @@ def calibration_in_the_large(probability: ArrayLike, positive: ArrayLike) -> flo
     """
     p, truth = _checked(probability, positive)
     return float(truth.sum() / p.sum())
+
+
+def _parts(p: Floats, equal_mass: bool, bins: int) -> list[NDArray[np.int_]]:
+    """Who is in each bin; empty bins are left out."""
+    if equal_mass:
+        parts: Sequence[NDArray[np.int_]] = np.array_split(np.argsort(p, kind="stable"), bins)
+    else:
+        number = np.minimum((p * bins).astype(int), bins - 1)
+        parts = [np.flatnonzero(number == one) for one in range(bins)]
+    return [part for part in parts if part.size]
 
 
 def _checked(probability: ArrayLike, positive: ArrayLike) -> tuple[Floats, Floats]:

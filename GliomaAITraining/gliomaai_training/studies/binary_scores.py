@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gliomaai_training.evaluation.auc import auc_difference, auc_interval
+from gliomaai_training.evaluation.auc import auc_difference, auc_interval, resampled_auc
 from gliomaai_training.evaluation.bootstrap import Interval, bootstrap, bootstrap_interval
 from gliomaai_training.evaluation.probability_scores import (
     calibration_bins,
@@ -81,19 +81,11 @@ def permuted_table(model: str, aucs: Sequence[float], permutations: int, what: s
 
 def auc_bootstrap(score: Floats, truth: Truth, settings: StudySettings) -> Interval:
     """AUC with the percentile interval of resampled patients."""
-    above = np.sign(score[truth][:, None] - score[~truth]) / 2 + 0.5
-
-    def statistic(draws: NDArray[np.int64]) -> Floats:
-        of_positives, of_negatives = draws[:, truth], draws[:, ~truth]
-        pairs = of_positives.sum(axis=1) * of_negatives.sum(axis=1)
-        won = ((of_positives @ above) * of_negatives).sum(axis=1)
-        # A resample without one of the classes has no AUC.
-        found: Floats = np.full(len(draws), np.nan)
-        np.divide(won, pairs, out=found, where=pairs > 0)
-        return found
-
     return bootstrap(
-        statistic, truth.size, np.random.default_rng(settings.seed), settings.bootstrap
+        lambda draws: resampled_auc(score, truth, draws),
+        truth.size,
+        np.random.default_rng(settings.seed),
+        settings.bootstrap,
     )
 
 

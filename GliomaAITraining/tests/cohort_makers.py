@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.vocabulary import SEQUENCES
 
 
@@ -39,4 +40,26 @@ def write_cohort(folder: Path, patients: list[str], seed: int = 0, *, tumour: bo
         rows.append({"id": case, "patient": patient})
     table = folder / "cohort.csv"
     pd.DataFrame(rows).to_csv(table, index=False)
+    return table
+
+
+def write_clinical_cohort(folder: Path, patients: int, seed: int = 0) -> Path:
+    """A tiny cohort of as many patients whose table tells of diagnosis and survival too.
+
+    Returns:
+        The table, in the form of simulated patients.
+    """
+    table = write_cohort(folder, [f"P{n:02d}" for n in range(patients)], seed)
+    generator = np.random.default_rng(seed)
+    rows = pd.read_csv(table)
+    rows["who_class"] = [WHO_STATES[n % len(WHO_STATES)] for n in range(patients)]
+    rows["age"] = generator.uniform(30, 70, patients).round(1)
+    rows["sex"] = [("F", "M")[n % 2] for n in range(patients)]
+    rows["kps"] = 90
+    rows["gross_total_resection"] = rows["mgmt_methylated"] = "True"
+    rows["os_months"] = generator.uniform(2, 60, patients).round(2)
+    rows["event"] = [int(n % 3 > 0) for n in range(patients)]
+    rows["true_log_risk"] = generator.normal(size=patients)
+    rows["true_log_hazard"] = generator.normal(size=patients)
+    rows.to_csv(table, index=False)
     return table

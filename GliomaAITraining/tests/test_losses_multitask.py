@@ -224,3 +224,22 @@ def test_a_hopeless_task_keeps_a_weight_and_a_gradient() -> None:
     gradient = weights.log_variance["a"].grad
     assert gradient is not None
     assert gradient != 0
+
+
+def test_a_weight_scales_a_patients_loss() -> None:
+    logits = torch.tensor([[1.0, 0.0, -1.0], [0.3, 0.2, 0.1]], requires_grad=True)
+    first = rows((0,), (2,))
+    plain = [
+        partial_cross_entropy(logits[n : n + 1], PartialLabels(first[n : n + 1])) for n in (0, 1)
+    ]
+    weighted = PartialLabels(first, weight=torch.tensor([1.0, 0.25]))
+    expected = (plain[0] + 0.25 * plain[1]) / 2
+    assert torch.allclose(partial_cross_entropy(logits, weighted), expected)
+
+
+def test_labels_join_only_with_their_like() -> None:
+    plain, mixed = PartialLabels(rows((0,))), PartialLabels(rows((1,)), rows((2,)), torch.ones(1))
+    assert PartialLabels.joined([mixed, mixed]).share is not None
+    assert torch.equal(PartialLabels.joined([plain, plain]).first, rows((0,), (0,)))
+    with pytest.raises(ValueError, match="what others lack"):
+        PartialLabels.joined([plain, mixed])

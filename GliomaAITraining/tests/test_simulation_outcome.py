@@ -110,3 +110,16 @@ def test_oracle_concordance_ignores_a_shift_and_the_order(
 def test_oracle_concordance_needs_two_patients() -> None:
     with pytest.raises(ValueError, match="two patients"):
         oracle_concordance([0.3])
+
+
+def test_another_class_mix_is_drawn_as_asked() -> None:
+    config = SimulationConfig(class_mix=(("A2", 1.0), ("O3", 3.0)))
+    drawn = [draw_facts(config, np.random.default_rng(seed)).who_class for seed in range(400)]
+    assert set(drawn) == {"A2", "O3"}
+    assert 0.68 < drawn.count("O3") / 400 < 0.82
+
+
+@pytest.mark.parametrize("mix", [(), (("GBM", 0.0),), (("XYZ", 1.0),)])
+def test_a_class_mix_that_is_none_is_refused(mix: tuple[tuple[str, float], ...]) -> None:
+    with pytest.raises(ValueError, match="class mix"):
+        SimulationConfig(class_mix=mix)

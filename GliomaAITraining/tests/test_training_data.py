@@ -9,12 +9,16 @@ import SimpleITK as sitk
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from gliomaai_training.cohorts.manifest import read_manifest
 from gliomaai_training.data.augmentation import AugmentationConfig
+from gliomaai_training.data.batch import Targets, collate
 from gliomaai_training.data.case_store import StoredCase, coarsened, load_case, store_cases
-from gliomaai_training.data.dataset import SamplingConfig, TrainingDataset, collate
+from gliomaai_training.data.dataset import SamplingConfig, TrainingDataset, TrainingPatients
 from gliomaai_training.data.sequence_dropout import draw_present
+from gliomaai_training.data.targets import PatientTargets, unknown_targets
+from gliomaai_training.networks.global_branch import place_grid
 from gliomaai_training.preprocessing.network_input import normalise
 
 
@@ -26,7 +30,8 @@ def stored(tiny_cohort: Path, tmp_path: Path) -> list[StoredCase]:
 
 def dataset(cases: list[StoredCase], crop: tuple[int, int, int] | None) -> TrainingDataset:
     sampling = SamplingConfig(crop, 8, keep_all=0.5, tumour_centred=0.5, seed=3)
-    return TrainingDataset(cases, [1.0] * len(cases), sampling, AugmentationConfig())
+    patients = TrainingPatients(cases, [1.0] * len(cases))
+    return TrainingDataset(patients, sampling, AugmentationConfig())
 
 
 def test_storing_keeps_labels_and_scales_intensities(
@@ -164,3 +169,71 @@ def test_an_outlier_does_not_set_the_scale() -> None:
 def test_a_constant_image_normalises_to_zero(value: float) -> None:
     image = np.full((4, 4, 4), value, np.float32)
     assert not normalise(image, np.ones(image.shape, bool)).any()
+
+
+STILL = AugmentationConfig(
+    **{name: 0.0 for name in AugmentationConfig.model_fields if name.endswith("_probability")}
+)
+
+
+def patients(cases: list[StoredCase]) -> TrainingPatients:
+    """With the targets of glioblastomas and astrocytomas in turns."""
+    targets = {}
+    for number, case in enumerate(cases):
+        possible = dict(unknown_targets().possible)
+        possible["idh"] = np.array([number % 2 == 0, number % 2 == 1])
+        targets[case.case] = PatientTargets(possible, 10.0, event=True)
+    return TrainingPatients(cases, [1.0] * len(cases), targets)
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_the_whole_brain_beside_a_crop_shows_the_same_place(
+    stored: list[StoredCase], flip: float
+) -> None:
+    sampling = SamplingConfig((16, 16, 16), 4, 1.0, 1.0, seed=3, whole_beside_crop=True)
+    still = STILL.model_copy(update={"flip_probability": flip})
+    samples = TrainingDataset(TrainingPatients(stored, [1.0] * len(stored)), sampling, still)
+    for position in range(4):
+        sample = samples[position]
+        assert sample.whole is not None
+        tumour = (sample.whole.labels > 0).float()[None]
+        grid = place_grid(sample.whole.place, (16, 16, 16))
+        there = functional.grid_sample(tumour, grid, align_corners=False)[0, 0] > 0.5
+        here = sample.labels[0] > 0
+        assert overlap(there, here) > 0.8
+        assert overlap(there, here) > overlap(there.flip(-1), here)
+
+
+def overlap(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float(2 * (one & other).sum() / (one.sum() + other.sum()))
+
+
+def test_mixed_patients_share_labels_by_volume_and_have_no_survival(
+    stored: list[StoredCase],
+) -> None:
+    sampling = SamplingConfig(None, 4, 1.0, 1.0, seed=3, cutmix_probability=1.0)
+    samples = TrainingDataset(patients(stored), sampling, STILL)
+    found = [samples[position].targets for position in range(20)]
+    mixed = [one for one in found if one is not None and float(one.labels["idh"].share) < 1]
+    assert len(mixed) > 5
+    assert all(one.months.isnan().all() and not one.event.any() for one in mixed)
+    plain = [one for one in found if one is not None and float(one.labels["idh"].share) == 1]
+    assert all(one.months.eq(10.0).all() for one in plain)
+    batch = Targets.joined([*mixed[:2], *plain[:1]])
+    assert batch.labels["idh"].first.shape == (len(batch.patients), 2)
+
+
+def test_two_subsets_are_named_and_shown(stored: list[StoredCase]) -> None:
+    sampling = SamplingConfig(None, 4, keep_all=0.0, tumour_centred=1.0, seed=3, two_subsets=True)
+    samples = TrainingDataset(patients(stored), sampling, STILL)
+    for position in range(12):
+        sample = samples[position]
+        assert sample.second is not None
+        shown = (sample.present | sample.second)[0]
+        assert not sample.images[0, ~shown].any()
+        assert all(sample.images[0, number].any() for number in np.flatnonzero(shown.numpy()))
+
+
+def test_cases_without_targets_are_refused(stored: list[StoredCase]) -> None:
+    with pytest.raises(ValueError, match="have no targets"):
+        TrainingPatients(stored, [1.0] * len(stored), {})

@@ -17,10 +17,11 @@ from cohort_makers import write_cohort
 from gliomaai_training.cli import main
 from gliomaai_training.evaluation.predicted_masks import read_list
 from gliomaai_training.inference.model_pack import CARD, load_model_pack, write_model_pack
+from gliomaai_training.networks.build import build_network
 from gliomaai_training.training.checkpoint import load_checkpoint
-from gliomaai_training.training.config import OptimiserConfig, read_fit_config
+from gliomaai_training.training.config import OptimiserConfig, read_recipe
 from gliomaai_training.training.run_folder import RunRecord, read_run, write_record
-from gliomaai_training.training.trainer import learning_rate
+from gliomaai_training.training.schedule import learning_rate
 
 CONFIG = {
     "name": "tiny",
@@ -166,7 +167,7 @@ def test_a_resumed_run_ends_like_an_unbroken_one(config: Path, tmp_path: Path) -
 def test_another_run_in_the_same_folder_is_refused(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_record(RunRecord(config=read_fit_config(config), fold=0), tmp_path / "run")
+    write_record(RunRecord(config=read_recipe(config).stages[0].config, fold=0), tmp_path / "run")
     assert fit(config, tmp_path / "run", "--fold", "1") == 1
     assert "holds another run" in capsys.readouterr().err
 
@@ -194,7 +195,7 @@ def test_a_run_starts_from_anothers_weights_or_a_packs(config: Path, tmp_path: P
     ("fold", "change", "message"),
     [
         ("1", {}, "learnt from patients whom fold 1 leaves out"),
-        ("0", {"seed": 2}, "learnt from patients whom fold 0 leaves out"),
+        ("0", {"fold_seed": 2}, "learnt from patients whom fold 0 leaves out"),
         ("0", {"network": {"architecture": "segmentation"}}, "another network"),
     ],
 )
@@ -256,12 +257,15 @@ def test_wrong_configurations_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_shipped_configurations_can_be_read() -> None:
-    folder = Path(__file__).parents[1] / "configs"
-    files = sorted(folder.glob("segmentation*.yaml"))
-    assert files
-    for file in files:
-        assert read_fit_config(file).steps > 0
+CONFIGS = Path(__file__).parents[1] / "configs"
+RECIPES = sorted([*CONFIGS.glob("segmentation*.yaml"), *(CONFIGS / "multitask").glob("*.yaml")])
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_shipped_recipes_can_be_read(file: Path) -> None:
+    for stage in read_recipe(file).stages:
+        assert stage.config.steps > 0
+        assert build_network(stage.config.network)
 
 
 def test_learning_rate_warms_up_and_decays() -> None:

@@ -20,8 +20,9 @@ from scipy.ndimage import zoom
 from gliomaai_training.cohorts.manifest import CaseFiles
 from gliomaai_training.data.case_store import convert_case
 from gliomaai_training.evaluation.bootstrap import bootstrap_interval
-from gliomaai_training.evaluation.command import held_out_files, run_predictor
+from gliomaai_training.evaluation.command import held_out_files
 from gliomaai_training.evaluation.cross_validation import score_case
+from gliomaai_training.evaluation.run_pack import run_predictor
 from gliomaai_training.evaluation.tables import to_markdown
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.predictor import Predictor

@@ -1,18 +1,22 @@
 """Training samples: drawn from stored cases, the same for the same seed and position."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
 from gliomaai_training.data.augmentation import Augmentation, AugmentationConfig
+from gliomaai_training.data.batch import MixedIn, Sample, Targets, Whole
 from gliomaai_training.data.case_store import StoredCase
 from gliomaai_training.data.sequence_dropout import draw_present
+from gliomaai_training.data.targets import PatientTargets
+from gliomaai_training.data.tumour_cutmix import tumour_cutmix
 from gliomaai_training.preprocessing.network_input import pad_to_multiple
 
 
@@ -29,18 +33,31 @@ class SamplingConfig:
     tumour_centred: float
     """Probability that a crop is centred on a tumour voxel."""
     seed: int
+    two_subsets: bool = False
+    """Whether every sample names two subsets of its sequences."""
+    whole_beside_crop: bool = False
+    """Whether the whole brain comes beside a crop, for a network with a global branch."""
+    cutmix_probability: float = 0.0
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A batch (or, from the dataset, a batch of one)."""
+class TrainingPatients:
+    """What samples are drawn from."""
 
-    images: Tensor
-    """(B, 4, Z, Y, X) float32; absent sequences are 0."""
-    present: Tensor
-    """(B, 4) bool."""
-    labels: Tensor
-    """(B, Z, Y, X) int64."""
+    cases: Sequence[StoredCase]
+    weights: Sequence[float]
+    """How often each case is drawn, relative to the others."""
+    targets: Mapping[str, PatientTargets] | None = None
+    """By case; None where segmentation is all that is learned."""
+
+    def __post_init__(self) -> None:
+        if not self.cases or len(self.cases) != len(self.weights):
+            raise ValueError(f"{len(self.cases)} cases and {len(self.weights)} weights")
+        if self.targets is None:
+            return
+        lacking = sum(one.case not in self.targets for one in self.cases)
+        if lacking:
+            raise ValueError(f"{lacking} cases have no targets, not even unknown ones")
 
 
 class TrainingDataset(Dataset[Sample]):
@@ -48,68 +65,125 @@ class TrainingDataset(Dataset[Sample]):
 
     def __init__(
         self,
-        cases: Sequence[StoredCase],
-        weights: Sequence[float],
+        patients: TrainingPatients,
         sampling: SamplingConfig,
         augmentation: AugmentationConfig,
     ) -> None:
-        if not cases or len(cases) != len(weights):
-            raise ValueError(f"{len(cases)} cases and {len(weights)} weights")
-        self._cases = cases
-        self._weights = np.asarray(weights, float) / np.sum(weights)
+        self._patients = patients
+        self._shares = np.asarray(patients.weights, float) / np.sum(patients.weights)
         self._sampling = sampling
+        self._flip = augmentation.flip_probability
+        if sampling.whole_beside_crop:  # then crop and whole are mirrored together, before
+            augmentation = augmentation.model_copy(update={"flip_probability": 0.0})
         self._augment = Augmentation(augmentation)
 
     def __getitem__(self, index: int) -> Sample:
         generator = np.random.default_rng((self._sampling.seed, index))
-        case = self._cases[int(generator.choice(len(self._cases), p=self._weights))]
-        images, labels = self._cut(case, generator)
-        changed, target = self._augment(images, labels, generator)
+        case = self._drawn(generator)
+        volume, mixed = self._mixed(case, generator)
+        cut = self._cut(volume, generator)
+        images, labels = self._augment(cut.images, cut.labels, generator)
         present = draw_present(case.present, self._sampling.keep_all, generator)
-        shown = torch.from_numpy(present)
-        changed = changed * shown[:, None, None, None]
-        return Sample(changed[None], shown[None], target[None])
+        second = draw_present(case.present, 0.0, generator) if self._sampling.two_subsets else None
+        seen = torch.from_numpy(present if second is None else present | second)
+        return Sample(
+            images=(images * seen[:, None, None, None])[None],
+            present=torch.from_numpy(present)[None],
+            labels=labels[None],
+            second=None if second is None else torch.from_numpy(second)[None],
+            whole=self._whole(volume, cut.box) if self._sampling.whole_beside_crop else None,
+            targets=self._targets(case, mixed),
+        )
 
-    def _cut(
+    def _drawn(self, generator: np.random.Generator) -> StoredCase:
+        return self._patients.cases[int(generator.choice(len(self._shares), p=self._shares))]
+
+    def _mixed(
         self, case: StoredCase, generator: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        images = case.normalised()
+    ) -> tuple["_Volume", MixedIn | None]:
+        """A patient, at times with part of another one's tumour."""
+        volume = self._volume(case, generator)
+        targets, probability = self._patients.targets, self._sampling.cutmix_probability
+        if targets is None or generator.random() >= probability:
+            return volume, None
+        donor = self._drawn(generator)
+        if donor.case == case.case or (case.present & ~donor.present).any():
+            return volume, None
+        mixed = tumour_cutmix(volume, self._volume(donor, generator), generator)
+        if mixed is None:
+            return volume, None
+        return _Volume(mixed.images, mixed.labels), MixedIn(targets[donor.case], mixed.share)
+
+    def _volume(self, case: StoredCase, generator: np.random.Generator) -> "_Volume":
+        volume = _Volume(case.normalised(), case.labels)
+        if not self._sampling.whole_beside_crop or generator.random() >= self._flip:
+            return volume
+        images, labels = volume
+        return _Volume(
+            np.ascontiguousarray(images[..., ::-1]), np.ascontiguousarray(labels[..., ::-1])
+        )
+
+    def _cut(self, volume: "_Volume", generator: np.random.Generator) -> "_Cut":
+        """The sample's field of view, padded to a multiple of the stride."""
+        images, labels = volume
         crop = self._sampling.crop
         if crop is None:
             multiple = self._sampling.multiple
-            return pad_to_multiple(images, multiple), pad_to_multiple(case.labels, multiple)
-        centre = self._centre(case, generator)
+            everything = tuple(slice(0, length) for length in labels.shape)
+            padded = [pad_to_multiple(part, multiple) for part in (images, labels)]
+            return _Cut(padded[0], padded[1], everything)
+        centre = self._centre(volume, generator)
         box, padding = [], []
         for axis, size in enumerate(crop):
-            length = case.labels.shape[axis]
+            length = labels.shape[axis]
             start = int(np.clip(centre[axis] - size // 2, 0, max(length - size, 0)))
             box.append(slice(start, start + size))
             padding.append((0, max(size - length, 0)))
-        cut = images[(slice(None), *box)]
-        return np.pad(cut, [(0, 0), *padding]), np.pad(case.labels[tuple(box)], padding)
+        cut = np.pad(images[(slice(None), *box)], [(0, 0), *padding])
+        return _Cut(cut, np.pad(labels[tuple(box)], padding), tuple(box))
 
-    def _centre(self, case: StoredCase, generator: np.random.Generator) -> NDArray[np.int_]:
-        inside = case.labels > 0
+    def _centre(self, volume: "_Volume", generator: np.random.Generator) -> NDArray[np.int_]:
+        inside = volume.labels > 0
         if not inside.any() or generator.random() >= self._sampling.tumour_centred:
-            inside = case.brain
+            inside = np.asarray(volume.images.any(axis=0))
         voxels = np.flatnonzero(inside)
         chosen = int(voxels[generator.integers(voxels.size)])
         return np.array(np.unravel_index(chosen, inside.shape))
 
+    def _whole(self, volume: "_Volume", box: tuple[slice, ...]) -> Whole:
+        """The whole brain at half the resolution or less; its intensities are not augmented."""
+        multiple, shape = self._sampling.multiple, volume.labels.shape
+        size = [multiple * math.ceil(length / (2 * multiple)) for length in shape]
+        images = torch.from_numpy(volume.images)[None]
+        labels = torch.from_numpy(volume.labels)[None, None].float()
+        place = [
+            (part.start / length, part.stop / length)
+            for part, length in zip(box, shape, strict=True)
+        ]
+        return Whole(
+            images=functional.interpolate(images, size=size, mode="area"),
+            labels=functional.interpolate(labels, size=size)[:, 0].long(),
+            place=torch.tensor(place)[None],
+        )
 
-def collate(samples: Sequence[Sample]) -> Sample:
-    """Joins samples into a batch, zero-padding each to the largest."""
-    shapes = [sample.labels.shape[1:] for sample in samples]
-    largest = [max(sizes) for sizes in zip(*shapes, strict=True)]
+    def _targets(self, case: StoredCase, mixed: MixedIn | None) -> Targets | None:
+        if self._patients.targets is None:
+            return None
+        return Targets.of(case.patient, self._patients.targets[case.case], mixed)
 
-    def padded(tensor: Tensor) -> Tensor:
-        padding: list[int] = []
-        for size, target in zip(reversed(tensor.shape[-3:]), reversed(largest), strict=True):
-            padding += [0, target - size]
-        return functional.pad(tensor, padding)
 
-    return Sample(
-        torch.cat([padded(sample.images) for sample in samples]),
-        torch.cat([sample.present for sample in samples]),
-        torch.cat([padded(sample.labels) for sample in samples]),
-    )
+class _Volume(NamedTuple):
+    """A patient's brain as a network reads it."""
+
+    images: NDArray[np.float32]
+    """(4, z, y, x) normalised; 0 outside the brain."""
+    labels: NDArray[np.uint8]
+    """(z, y, x)"""
+
+
+class _Cut(NamedTuple):
+    """A part of it, and where that lies."""
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    box: tuple[slice, ...]

@@ -43,6 +43,8 @@ class PatientTargets:
     """To death or last contact; NaN where unknown."""
     event: bool
     """Whether `months` ended in death."""
+    pseudo: frozenset[str] = frozenset()
+    """The tasks of which `possible` is another network's word."""
 
 
 def patient_targets(cohort: ClinicalCohort) -> dict[str, PatientTargets]:

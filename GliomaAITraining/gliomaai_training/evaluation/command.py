@@ -2,13 +2,11 @@
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,6 +25,7 @@ from gliomaai_training.evaluation.cross_validation import (
 )
 from gliomaai_training.evaluation.figures import learning_curve, region_boxes, reliability_plot
 from gliomaai_training.evaluation.predicted_masks import write_list, write_mask
+from gliomaai_training.evaluation.run_pack import PackSettings, run_predictor, voxel_of
 from gliomaai_training.evaluation.tables import (
     all_subsets,
     region_table,
@@ -41,16 +40,11 @@ from gliomaai_training.evaluation.tumour_free import (
     tumour_free_cases,
 )
 from gliomaai_training.inference.config import EngineConfig
-from gliomaai_training.inference.model_pack import CARD, write_model_pack
 from gliomaai_training.inference.postprocessing import PostprocessingConfig
-from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.vocabulary import SEQUENCES
 
 if TYPE_CHECKING:
     from gliomaai_training.training.run_folder import FinishedRun
-
-PackSettings = Mapping[str, Mapping[str, Any]]
-"""Sections of a pack's settings by name."""
 
 RESULTS = "results.csv"
 SUMMARY = "summary.json"
@@ -110,10 +104,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _samples(run: "FinishedRun", arguments: argparse.Namespace) -> list[CalibrationSample]:
     """Voxels of one run's held-out cases, for the temperature."""
     generator = np.random.default_rng(BOOTSTRAP_SEED)
-    with run_predictor(run, _engine(arguments)) as predictor:
+    cases = _held_out(run, arguments)
+    with run_predictor(run, _engine(arguments), given_mm=voxel_of(cases)) as predictor:
         return [
             calibration_sample(predictor, case, generator)
-            for case in tqdm(_held_out(run, arguments), desc="calibration", unit="case")
+            for case in tqdm(cases, desc="calibration", unit="case")
         ]
 
 
@@ -151,10 +146,11 @@ def _evaluate_run(
             write_mask(files[case], labels, arguments.masks)
 
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
-    with run_predictor(run, _engine(arguments), settings) as predictor:
+    cases = _held_out(run, arguments)
+    with run_predictor(run, _engine(arguments), settings, voxel_of(cases)) as predictor:
         scores = [
             row
-            for case in tqdm(_held_out(run, arguments), desc=run.folder.name, unit="case")
+            for case in tqdm(cases, desc=run.folder.name, unit="case")
             for row in score_case(predictor, case, subsets, partial(keep, case.case))
         ]
         drawn = [
@@ -182,25 +178,6 @@ def _held_out(run: "FinishedRun", arguments: argparse.Namespace) -> list[StoredC
     return [load_case(file) for file in store_cases(files, arguments.store)]
 
 
-@contextmanager
-def run_predictor(
-    run: "FinishedRun", engine: EngineConfig, settings: PackSettings | None = None
-) -> Iterator[Predictor]:
-    """A predictor of a run's averaged weights, as if they were packed.
-
-    Args:
-        run: the run.
-        engine: how the network is run.
-        settings: `calibration` and `postprocessing` of the pack; none of either if None.
-    """
-    trained = run.record.config
-    network = {"task": "segmentation", "network": trained.network, "voxel_mm": trained.voxel_mm}
-    metadata = {"name": "evaluated", "version": "0", "gliomaai": {**network, **(settings or {})}}
-    with tempfile.TemporaryDirectory() as scratch:
-        pack = write_model_pack(Path(scratch) / "pack", metadata, run.weights(), {CARD: b""})
-        yield Predictor(pack, engine)
-
-
 def held_out_files(run: "FinishedRun", data: Path) -> list[CaseFiles]:
     """The cases of the fold that a run left out.
 
@@ -214,7 +191,7 @@ def held_out_files(run: "FinishedRun", data: Path) -> list[CaseFiles]:
     for cohort in config.cohorts:
         if cohort.evaluated:
             manifest = read_manifest(data / cohort.table, cohort.name)
-            files += split_fold(manifest, config.folds, fold, config.seed)[1]
+            files += split_fold(manifest, config.folds, fold, config.fold_seed)[1]
     return files
 
 
@@ -245,7 +222,7 @@ def _write_summary(
 def _draw(
     results: pd.DataFrame, calibration: Calibration, runs: "list[FinishedRun]", out: Path
 ) -> None:
-    from gliomaai_training.training.trainer import LOG
+    from gliomaai_training.training.learning_curve import LOG
 
     complete = results[results["sequences"] == subset_name(SEQUENCES)]
     region_boxes(complete, "dice", out / "dice.png")

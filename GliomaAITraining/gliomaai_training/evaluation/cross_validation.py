@@ -1,6 +1,6 @@
 """Held-out accuracy and calibration of the runs of a cross-validation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from gliomaai_training.inference.postprocessing import (
     nested_labels,
     softmax,
 )
-from gliomaai_training.inference.predictor import Predictor
+from gliomaai_training.inference.predictor import Predictor, Segmented
 from gliomaai_training.vocabulary import SEQUENCES
 
 CALIBRATION_VOXELS = 20_000
@@ -47,8 +47,10 @@ def calibration_sample(
 ) -> CalibrationSample:
     """What the network, with temperature 1, says of some voxels of a case."""
     present = tuple(np.array(SEQUENCES)[case.present])
-    probabilities, _ = segment_case(predictor, case, present)
-    sampled = sample_voxels(probabilities, case.labels, case.brain, CALIBRATION_VOXELS, generator)
+    seen = segment_case(predictor, case, present)
+    sampled = sample_voxels(
+        seen.probabilities, case.labels, case.brain, CALIBRATION_VOXELS, generator
+    )
     return CalibrationSample(case.patient, *sampled)
 
 
@@ -67,13 +69,28 @@ def score_case(
         keep: given the labels drawn from the first subset that the case has.
     """
     rows: list[dict[str, object]] = []
-    for subset in filter(lambda subset: has_sequences(case, subset), subsets):
-        _, labels = segment_case(predictor, case, subset)
+    for subset, seen in seen_through(predictor, case, subsets):
         if keep is not None and not rows:
-            keep(labels)
-        scores = case_scores(labels, case.labels, case.voxel_mm)
-        rows += result_rows(case.patient, case.case, subset, scores)
+            keep(seen.labels)
+        rows += scored(case, subset, seen.labels)
     return rows
+
+
+def seen_through(
+    predictor: Predictor, case: StoredCase, subsets: Iterable[tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], Segmented]]:
+    """A case through each of the subsets of sequences that it has."""
+    for subset in subsets:
+        if has_sequences(case, subset):
+            yield subset, segment_case(predictor, case, subset)
+
+
+def scored(
+    case: StoredCase, subset: tuple[str, ...], labels: NDArray[np.uint8]
+) -> list[dict[str, object]]:
+    """Labels against the expert's, by region, as rows of `tables`."""
+    scores = case_scores(labels, case.labels, case.voxel_mm)
+    return result_rows(case.patient, case.case, subset, scores)
 
 
 def has_sequences(case: StoredCase, subset: Sequence[str]) -> bool:
@@ -81,10 +98,8 @@ def has_sequences(case: StoredCase, subset: Sequence[str]) -> bool:
     return all(case.present[SEQUENCES.index(name)] for name in subset)
 
 
-def segment_case(
-    predictor: Predictor, case: StoredCase, subset: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Probabilities (4, z, y, x) and labels of a case seen through some of its sequences."""
+def segment_case(predictor: Predictor, case: StoredCase, subset: Sequence[str]) -> Segmented:
+    """A case seen through some of its sequences."""
     present = np.array([name in subset for name in SEQUENCES])
     return predictor.segment(case.normalised(), present, case.brain, case.voxel_ml)
 

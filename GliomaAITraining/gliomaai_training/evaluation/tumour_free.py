@@ -56,7 +56,7 @@ def false_tumours(
 ) -> Iterator[dict[str, object]]:
     """The volume drawn in a tumour-free brain, for each subset of sequences that it has."""
     for subset in filter(lambda subset: has_sequences(case, subset), subsets):
-        _, labels = segment_case(predictor, case, subset)
+        labels = segment_case(predictor, case, subset).labels
         yield {
             "cohort": case.cohort,
             "case": case.case,

@@ -1,6 +1,8 @@
 """Cross-entropy from labels that are known in part, mixed, or not at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ class PartialLabels:
     """The same of the patient mixed in."""
     share: Tensor | None = None
     """(n,) of the first patient's tumour in the mixed one; 1 where nothing was mixed in."""
+    weight: Tensor | None = None
+    """(n,) of each patient in the loss: less than 1 where a label is another network's word."""
 
     def __post_init__(self) -> None:
         if self.first.ndim != 2 or self.first.dtype != torch.bool:
@@ -27,6 +31,36 @@ class PartialLabels:
             raise ValueError("every patient needs at least one possible class")
         if (self.second is None) != (self.share is None):
             raise ValueError("what is mixed in needs a share, and a share something mixed in")
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The patients of several, all of which have the same fields.
+
+        Raises:
+            ValueError: some have a field that others lack.
+        """
+        return cls(
+            first=torch.cat([one.first for one in parts]),
+            second=_joined([one.second for one in parts]),
+            share=_joined([one.share for one in parts]),
+            weight=_joined([one.weight for one in parts]),
+        )
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
+        return type(self)(
+            first=self.first.to(device),
+            second=None if self.second is None else self.second.to(device),
+            share=None if self.share is None else self.share.to(device),
+            weight=None if self.weight is None else self.weight.to(device),
+        )
+
+
+def _joined(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    given = [one for one in tensors if one is not None]
+    if len(given) not in (0, len(tensors)):
+        raise ValueError("some of the patients have what others lack")
+    return torch.cat(given) if given else None
 
 
 def partial_cross_entropy(logits: Tensor, labels: PartialLabels) -> Tensor:
@@ -52,6 +86,8 @@ def partial_cross_entropy(logits: Tensor, labels: PartialLabels) -> Tensor:
     if labels.second is not None and labels.share is not None:
         share = labels.share[known]
         loss = share * loss + (1 - share) * _negative_log(logits, labels.second[known])
+    if labels.weight is not None:
+        loss = loss * labels.weight[known]
     return loss.mean()
 
 

@@ -1,5 +1,6 @@
 """Losses of the log-risk head: Cox's partial likelihood and pairwise ranking."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -114,6 +115,16 @@ class RiskBank:
 
     def __len__(self) -> int:
         return len(self._stored)
+
+    def state(self) -> dict[str, list[float]]:
+        """What is stored, as plain values: by patient risk, months and 1 for a death."""
+        return {name: [float(value) for value in row] for name, row in self._stored.items()}
+
+    def restore(self, state: Mapping[str, Sequence[float]]) -> None:
+        """Takes back what `state` gave."""
+        self._stored = {
+            name: (risk, months, bool(event)) for name, (risk, months, event) in state.items()
+        }
 
     def joined(self, patients: list[str], followed: FollowedRisks) -> FollowedRisks:
         """A batch and everybody in the bank who is not in the batch.

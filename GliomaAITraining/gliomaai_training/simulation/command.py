@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from gliomaai_training.diagnosis.states import WHO_STATES
-from gliomaai_training.simulation.config import SimulationConfig
+from gliomaai_training.simulation.config import USUAL_CLASS_MIX, SimulationConfig
 from gliomaai_training.vocabulary import SEQUENCES
 
 if TYPE_CHECKING:
@@ -22,7 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, default=1, metavar="K", help="patients at a time (default 1)")
     add("--resume", action="store_true", help="keep patients that are complete in DIR")
     add("--spacing", type=float, default=1.0, metavar="MM", help="voxel size (default 1 mm)")
-    add("--who-class", choices=WHO_STATES, help="all patients of this WHO 2021 class")
+    classes = parser.add_mutually_exclusive_group()
+    classes.add_argument(
+        "--who-class", choices=WHO_STATES, help="all patients of this WHO 2021 class"
+    )
+    classes.add_argument(
+        "--class-mix",
+        nargs="+",
+        type=_share,
+        default=USUAL_CLASS_MIX,
+        metavar="CLASS=SHARE",
+        help="shares of the classes, e.g. GBM=0.5 A2=0.25 O2=0.25 (default: as operated)",
+    )
     add("--tumour-free", action="store_true", help="healthy brains")
     add("--whole-head", action="store_true", help="with skull and scalp; default: stripped")
     add("--thick-slices", action="store_true", help="each sequence on its own thick slices")
@@ -36,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SEQUENCE",
         help=f"sequences to leave out, of {', '.join(SEQUENCES)}",
     )
+
+
+def _share(word: str) -> tuple[str, float]:
+    name, _, share = word.partition("=")
+    return name, float(share)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             patient=SimulationConfig(
                 spacing_mm=arguments.spacing,
                 who_class=arguments.who_class,
+                class_mix=tuple(arguments.class_mix),
                 tumour_free=arguments.tumour_free,
                 whole_head=arguments.whole_head,
                 thick_slices=arguments.thick_slices,

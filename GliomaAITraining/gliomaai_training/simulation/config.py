@@ -1,7 +1,6 @@
 """What a simulated patient shall be like, and the random streams that every part draws from."""
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from zlib import crc32
 
 import numpy as np
@@ -10,9 +9,9 @@ from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import SEQUENCES
 
-DEFAULT_CLASS_MIX = MappingProxyType(
-    {"GBM": 0.82, "A2": 0.045, "A3": 0.035, "A4": 0.03, "O2": 0.04, "O3": 0.03}
-)
+USUAL_CLASS_MIX = (
+    ("GBM", 0.82), ("A2", 0.045), ("A3", 0.035), ("A4", 0.03), ("O2", 0.04), ("O3", 0.03),
+)  # fmt: skip
 """Shares of the classes among adults operated for a diffuse glioma: 82/11/7 % for GBM, A and O."""
 
 BRATS_SIZE = (240, 240, 155)
@@ -30,13 +29,16 @@ class SimulationConfig:
     """The form of a simulated patient; the seed decides everything else.
 
     Raises:
-        ValueError: an unknown class or sequence, no sequence left, or a spacing out of 0.5-5 mm.
+        ValueError: an unknown class or sequence, no sequence left, a class mix that is none, or a
+            spacing out of 0.5-5 mm.
     """
 
     spacing_mm: float = 1.0
     """Voxel size; 2 to 3 mm gives a coarse patient in about a second, for tests."""
     who_class: str | None = None
-    """One of `WHO_STATES`; `None` draws it from the default mix."""
+    """One of `WHO_STATES`; `None` draws it from the mix."""
+    class_mix: tuple[tuple[str, float], ...] = USUAL_CLASS_MIX
+    """Share of each class; another mix than the usual one teaches more of the rare classes."""
     tumour_free: bool = False
     whole_head: bool = False
     """With skull, scalp, eyes and so on; otherwise skull-stripped."""
@@ -52,6 +54,9 @@ class SimulationConfig:
             raise ValueError(f"spacing of {self.spacing_mm} mm is out of 0.5 to 5 mm")
         if self.who_class is not None and self.who_class not in WHO_STATES:
             raise ValueError(f"unknown class {self.who_class!r}: use one of {WHO_STATES}")
+        mix = dict(self.class_mix)
+        if not set(mix) <= set(WHO_STATES) or not mix or min(mix.values()) <= 0:
+            raise ValueError(f"a class mix gives shares of {', '.join(WHO_STATES)}, not {mix}")
         unknown = sorted(set(self.missing) - set(SEQUENCES))
         if unknown:
             raise ValueError(f"unknown sequences to leave out: {', '.join(unknown)}")

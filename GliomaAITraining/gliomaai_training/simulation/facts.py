@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gliomaai_training.simulation.config import DEFAULT_CLASS_MIX, SimulationConfig
+from gliomaai_training.simulation.config import SimulationConfig
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ _ENHANCING = MappingProxyType(
 
 def draw_facts(config: SimulationConfig, rng: np.random.Generator) -> Facts:
     """Draws class, age, sex, fitness, extent of resection and MGMT."""
-    names = tuple(DEFAULT_CLASS_MIX)
-    shares = np.array([DEFAULT_CLASS_MIX[name] for name in names])
+    names, mix = zip(*config.class_mix, strict=True)
+    shares = np.array(mix)
     drawn = str(rng.choice(names, p=shares / shares.sum()))
     who_class = config.who_class or drawn
     mean, deviation = _AGE[who_class]

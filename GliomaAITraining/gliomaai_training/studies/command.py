@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="CSV of a network's out-of-fold features: patient, fold, deep_... (grading)",
     )
+    add(
+        "--networks",
+        type=Path,
+        metavar="YAML",
+        help="networks to train and compare (networks); see GliomaAITraining/configs",
+    )
     add("--seed", type=int, default=1, help="of folds, bootstrap and permutations (default 1)")
     add("--resamples", type=int, default=1000, metavar="N", help="bootstrap (default 1000)")
 
@@ -63,6 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
         cache,
         arguments.masks,
         arguments.features,
+        arguments.networks,
     )
     with tqdm(total=100, unit="%", disable=None) as bar:
 

@@ -72,6 +72,7 @@ def summary(
     command += f" --resamples {settings.resamples}"
     command += " --masks MASKS" if settings.masks is not None else ""
     command += " --features TABLE" if settings.features is not None else ""
+    command += f" --networks {settings.networks.name}" if settings.networks is not None else ""
     parts = [f"# {result.title}\n", f"{result.purpose}\n", f"Made by `{command}`.\n"]
     for table in result.tables:
         if not table.in_summary:

@@ -258,7 +258,7 @@ def apparent(lgg: Lgg, models: Mapping[str, tuple[TermPlan, ...]]) -> Apparent:
     Raises:
         ValueError: as `fit_signature` and `quick_cox`.
     """
-    made = fit_signature(lgg.features, lgg.imaged.followed)
+    made = fit_signature(lgg.features, lgg.imaged.followed, CONFIG)
     table = lgg.imaged.table.assign(**{SIGNATURE_COLUMN: made.score(lgg.features)})
     part = Part(table, lgg.imaged.followed)
     flat = made.is_empty

@@ -36,6 +36,10 @@ STUDIES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "gliomaai_training.studies.stability",
             "radiomics in perturbed and in predicted masks against the expert's",
         ),
+        "networks": (
+            "gliomaai_training.studies.networks",
+            "the published systems, the unified network and its ablations on simulated patients",
+        ),
         "controls": (
             "gliomaai_training.studies.controls",
             "negative controls: permuted outcomes, age and volume, class only, hospital only",

@@ -1,11 +1,13 @@
 """Checkpoints: written atomically; reading unpickles tensors and plain values only."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -22,6 +24,10 @@ class Checkpoint:
     best_score: float
     stale_validations: int
     network_settings: dict[str, Any]
+    objective: dict[str, Any] = field(default_factory=dict)
+    """What learns beside the network and stays behind: a projector, the balance of losses."""
+    finished: bool = False
+    """Whether there is nothing left to train."""
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
@@ -29,6 +35,23 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     partial = folder / f"{CHECKPOINT}.partial"
     torch.save(checkpoint.__dict__, partial)
     os.replace(partial, folder / CHECKPOINT)
+
+
+def save_finished(
+    state: Mapping[str, Tensor], settings: Mapping[str, Any], steps: int, folder: Path
+) -> None:
+    """Writes the checkpoint of a stage that ends with these weights and has nothing to go on with.
+
+    Args:
+        state: of the network.
+        settings: of the network.
+        steps: how many the stage took.
+        folder: of the stage.
+    """
+    weights = {name: value.cpu() for name, value in state.items()}
+    average = {f"module.{name}": value for name, value in weights.items()}
+    finished = Checkpoint(steps, weights, average, {}, -1.0, 0, dict(settings), finished=True)
+    save_checkpoint(finished, folder)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:

@@ -1,12 +1,23 @@
-"""What a training run is: one frozen configuration, read from a YAML file."""
+"""What a training run is: one frozen configuration for each stage, read from a YAML recipe."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from gliomaai_training.data.augmentation import AugmentationConfig
+from gliomaai_training.training.changes import STAGES, changed
+from gliomaai_training.training.objectives.config import (
+    ObjectiveConfig,
+    SegmentationObjectiveConfig,
+)
+
+EXTENDS, CHANGES = "extends", "changes"
+"""Of a recipe that is another one with changes."""
 
 
 class _Frozen(BaseModel):
@@ -23,6 +34,8 @@ class CohortConfig(_Frozen):
     """Share of the samples, relative to the other cohorts' (not to their sizes)."""
     evaluated: bool = True
     """Whether its patients are dealt into folds; synthetic patients only ever train."""
+    clinical: Literal["simulated"] | None = None
+    """How the table tells of diagnosis and survival; null where it does not."""
 
 
 class PhaseConfig(_Frozen):
@@ -31,6 +44,8 @@ class PhaseConfig(_Frozen):
     steps: PositiveInt
     batch_size: PositiveInt = 1
     """On each process."""
+    batches_per_step: PositiveInt = 1
+    """Batches whose gradients are averaged before the weights change."""
     crop: tuple[int, int, int] | None = None
     """Voxels along z, y, x; null is the whole brain, as at inference."""
     voxel_mm: PositiveFloat | None = None
@@ -51,18 +66,28 @@ class OptimiserConfig(_Frozen):
 
 
 class FitConfig(_Frozen):
-    """A training run."""
+    """A stage of training."""
 
     name: str
     network: dict[str, Any]
+    objective: ObjectiveConfig = SegmentationObjectiveConfig()
     voxel_mm: float = Field(1.0, ge=1.0)
     """Edge of the voxels that the network reads at inference. Coarser ones cost by the cube less,
     so that a CPU sees many more patients in the same time; borders grow softer."""
     cohorts: tuple[CohortConfig, ...]
     phases: tuple[PhaseConfig, ...]
     folds: int = 5
+    fold_seed: int = 1
+    """Of who falls into which fold, who is watched and whose labels are hidden: trainings of
+    several seeds are judged on the same patients."""
     seed: int = 1
+    """Of weights, samples and chance."""
+    labelled_share: float = Field(1.0, gt=0, le=1)
+    """Of each cohort's training patients, whose diagnosis is known; that of the others is hidden,
+    to learn what it costs."""
     tumour_centred: float = 0.6
+    cutmix_probability: float = Field(0.0, ge=0, le=1)
+    """How often part of another patient's tumour is set into a patient's (Tumor-CutMix)."""
     deep_supervision: float = 0.4
     """Weight of the coarse output's loss."""
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -81,14 +106,69 @@ class FitConfig(_Frozen):
         return sum(phase.steps for phase in self.phases)
 
 
-def read_fit_config(file: Path) -> FitConfig:
-    """Reads a configuration file.
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a recipe."""
+
+    name: str
+    config: FitConfig
+    begin_with: str | None = None
+    """The stage whose weights it begins with; None takes the one before."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training from first to last."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    """A recipe without stages is one stage, named ""."""
+
+
+def read_recipe(file: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """Reads a recipe: the fields of `FitConfig`, and under `stages` what is special to each one.
+
+    It may be another file's with changes: `extends` names that file, beside it, and `changes` are
+    as in `changes.changed`.
+
+    Args:
+        file: YAML.
+        changes: by path; see `changes.changed`.
 
     Raises:
-        ValueError: the file is no YAML mapping, or a field is unknown or out of range (pydantic's
-            message names it).
+        ValueError: the file is no YAML mapping, two stages have one name, a change is impossible,
+            or a field is unknown or out of range (pydantic's message names it).
     """
+    content = changed(_content(file), changes or {})
+    parts = content.pop(STAGES, None)
+    if parts is None:
+        config = FitConfig(**content)
+        return Recipe(config.name, (Stage("", config),))
+    stages = [_stage(content, dict(part)) for part in parts]
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError(f"{file} needs stages of different names, not {names}")
+    for number, stage in enumerate(stages):
+        if stage.begin_with not in (None, *names[:number]):
+            raise ValueError(f"{stage.name} begins with {stage.begin_with!r}, no stage before it")
+    return Recipe(content["name"], tuple(stages))
+
+
+def _content(file: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     content = yaml.safe_load(file.read_text("utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{file} is no YAML mapping")
-    return FitConfig(**content)
+    if EXTENDS not in content:
+        return content
+    if set(content) - {EXTENDS, CHANGES} or file in below:
+        raise ValueError(f"{file} extends another recipe: it has {CHANGES} and nothing else")
+    base = _content(file.parent / str(content[EXTENDS]), (*below, file))
+    return changed(base, content.get(CHANGES) or {})
+
+
+def _stage(shared: dict[str, Any], part: dict[str, Any]) -> Stage:
+    name, begin_with = part.pop("name", ""), part.pop("begin_with", None)
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+        raise ValueError(f"a stage's name is of small letters, digits and hyphens, not {name!r}")
+    fields = {**shared, **part, "name": f"{shared.get('name', '')} {name}"}
+    return Stage(name, FitConfig(**fields), begin_with)

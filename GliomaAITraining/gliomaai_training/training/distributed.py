@@ -24,6 +24,11 @@ class Processes:
         """Whether this process writes checkpoints and logs."""
         return self.rank == 0
 
+    def wait_for_all(self) -> None:
+        """Returns when every process has come here."""
+        if self.count > 1:
+            distributed.barrier()
+
 
 @contextmanager
 def training_processes(device: str = "auto") -> Iterator[Processes]:

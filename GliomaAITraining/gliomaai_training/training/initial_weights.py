@@ -63,4 +63,4 @@ def _check_patients(run: FinishedRun, config: FitConfig, fold: int | None) -> No
 def _dealing(config: FitConfig) -> tuple[object, ...]:
     """What decides who is left out."""
     evaluated = tuple(cohort.table for cohort in config.cohorts if cohort.evaluated)
-    return config.folds, config.seed, evaluated
+    return config.folds, config.fold_seed, evaluated

@@ -1,5 +1,7 @@
 """What a training run leaves in its folder, and how evaluation and packing read it back."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from gliomaai_training.training.checkpoint import Checkpoint, load_checkpoint
 from gliomaai_training.training.config import FitConfig
 
 RECORD = "run.json"
+STAGES = "stages.json"
+"""In the folder of a recipe's training: the names of its stages, each with a folder of its own."""
 
 
 class RunRecord(BaseModel):
@@ -55,12 +59,21 @@ def write_record(record: RunRecord, folder: Path) -> None:
     file.write_text(record.model_dump_json(indent=2) + "\n", "utf-8")
 
 
+def write_stages(names: Sequence[str], folder: Path) -> None:
+    """Writes which stages a training has, in their order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STAGES).write_text(json.dumps(list(names)) + "\n", "utf-8")
+
+
 def read_run(folder: Path) -> FinishedRun:
-    """Reads a run's record and last checkpoint.
+    """Reads a run's record and last checkpoint; of a training in stages, those of the last one.
 
     Raises:
         ValueError: the folder holds no run, or the run has no checkpoint yet.
     """
+    stages = folder / STAGES
+    if stages.is_file():
+        folder = folder / str(json.loads(stages.read_text("utf-8"))[-1])
     file = folder / RECORD
     if not file.is_file():
         raise ValueError(f"{folder} holds no training run (no {RECORD})")

@@ -1,11 +1,9 @@
-"""The training loop of the segmentation network."""
+"""The training loop: whatever the objective, one step at a time."""
 
-import csv
 import logging
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +13,31 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from gliomaai_training.data.case_store import StoredCase, coarsened
-from gliomaai_training.data.dataset import Sample, SamplingConfig, TrainingDataset, collate
+from gliomaai_training.data.batch import Sample, collate
+from gliomaai_training.data.case_store import coarsened
+from gliomaai_training.data.dataset import SamplingConfig, TrainingDataset, TrainingPatients
+from gliomaai_training.evaluation.run_pack import voxel_of
 from gliomaai_training.evaluation.segmentation_metrics import dice
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.engines import EngineChoice, TorchEngine, channels_last
+from gliomaai_training.inference.multitask_engine import MultiTaskEngine
 from gliomaai_training.inference.postprocessing import nested_labels
 from gliomaai_training.inference.runner import NetworkRunner
-from gliomaai_training.losses.segmentation import segmentation_loss
 from gliomaai_training.networks.build import build_network
-from gliomaai_training.networks.segmentation import SegmentationNetwork
+from gliomaai_training.networks.multitask import MultiTaskNetwork
+from gliomaai_training.training.cases import TrainingCases
 from gliomaai_training.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from gliomaai_training.training.config import FitConfig, OptimiserConfig, PhaseConfig
 from gliomaai_training.training.distributed import Processes, reduced_precision
+from gliomaai_training.training.learning_curve import LOG, LearningCurve
+from gliomaai_training.training.objectives.build import build_objective
+from gliomaai_training.training.objectives.objective import Objective, SegmentationObjective
+from gliomaai_training.training.schedule import learning_rate
 from gliomaai_training.vocabulary import REGIONS
 
 logger = logging.getLogger(__name__)
 
-LOG = "learning_curve.csv"
-LOG_FIELDS = ("step", "seconds", "loss", "learning_rate", *REGIONS)
 LOG_EVERY_STEPS = 10
-
-
-@dataclass(frozen=True)
-class TrainingCases:
-    """What a run learns from and what it is watched on."""
-
-    training: Sequence[StoredCase]
-    weights: Sequence[float]
-    """How often each training case is drawn, relative to the others."""
-    validation: Sequence[StoredCase]
 
 
 class Trainer:
@@ -71,27 +64,34 @@ class Trainer:
         self._folder, self._processes = folder, processes
         torch.manual_seed(config.seed)
         network = build_network(config.network)
-        if not isinstance(network, SegmentationNetwork):
-            raise ValueError(f"fit trains segmentation networks, not {config.network}")
         if initial is not None:
             network.load_state_dict(initial)
-        self._network = channels_last(network.to(processes.device))
+        channels_last(network)
+        self._objective = build_objective(network, config).to(processes.device)
         self._average = AveragedModel(
-            self._network, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.average_decay)
+            network, multi_avg_fn=get_ema_multi_avg_fn(config.optimiser.average_decay)
         )
-        self._optimiser = _optimiser(self._network, config.optimiser)
-        self._parallel: nn.Module = _DeepForward(self._network)
+        self._optimiser = _optimiser(self._objective, config.optimiser)
+        self._parallel: nn.Module = self._objective
         if processes.count > 1:
-            self._parallel = DistributedDataParallel(self._parallel)
+            whole = isinstance(self._objective, SegmentationObjective)
+            self._parallel = DistributedDataParallel(
+                self._objective, find_unused_parameters=not whole
+            )
         self._bf16 = reduced_precision(processes.device)
-        self._step, self._best_score, self._stale = 0, -1.0, 0
+        self._step, self._finished = 0, False
+        self._best_score, self._stale = -1.0, 0
         self._resume()
 
     def fit(self) -> None:
         """Trains until the configured steps are done or validation stops improving."""
-        started, losses = time.monotonic(), []
-        for sample in self._samples():
-            losses.append(self._train_step(sample))
+        if self._finished:
+            return
+        started = time.monotonic()
+        curve = LearningCurve(self._folder / LOG if self._processes.is_first else None)
+        self._parallel.train()
+        for samples in self._samples():
+            curve.add(self._train_step(samples))
             self._step += 1
             last = self._step == self._config.steps
             validated = self._cases.validation and (
@@ -99,83 +99,107 @@ class Trainer:
             )
             scores = self._validate() if validated else {}
             if self._step % LOG_EVERY_STEPS == 0 or last or validated:
-                self._log(time.monotonic() - started, float(np.mean(losses)), scores)
-                losses.clear()
+                self._log(curve, time.monotonic() - started, scores)
             stop = bool(scores) and self._is_stale(float(np.mean(list(scores.values()))))
             if last or stop or self._step % self._config.checkpoint_every_steps == 0:
-                self._save()
+                self._save(finished=last or stop)
             if stop:
                 logger.info("no better validation for %s rounds: stopped", self._config.patience)
                 return
 
-    def _samples(self) -> Iterator[Sample]:
-        """The samples still to come, phase by phase, each process its own share."""
+    def _samples(self) -> Iterator[list[Sample]]:
+        """The batches of every step still to come, phase by phase, each process its own share."""
         first_step = first_sample = 0
         for phase in self._config.phases:
-            batch = phase.batch_size
+            per_step = phase.batch_size * phase.batches_per_step
             done = max(0, self._step - first_step)
             first_step += phase.steps
             begin = first_sample
-            first_sample += phase.steps * self._processes.count * batch
+            first_sample += phase.steps * self._processes.count * per_step
             if done >= phase.steps:
                 continue
-            dataset = TrainingDataset(
-                self._cases_of(phase),
-                self._cases.weights,
-                self._sampling(phase),
-                self._config.augmentation,
-            )
             positions = [
-                begin + (step * self._processes.count + self._processes.rank) * batch + item
+                begin + (step * self._processes.count + self._processes.rank) * per_step + item
                 for step in range(done, phase.steps)
-                for item in range(batch)
+                for item in range(per_step)
             ]
-            workers = self._config.loader_workers
-            yield from DataLoader(
-                dataset,
-                batch_size=batch,
-                sampler=positions,
-                collate_fn=collate,
-                num_workers=workers,
-                persistent_workers=workers > 0,
-            )
+            batches = iter(self._loader(phase, positions))
+            for _ in range(done, phase.steps):
+                yield [next(batches) for _ in range(phase.batches_per_step)]
 
-    def _cases_of(self, phase: PhaseConfig) -> Sequence[StoredCase]:
-        voxel_mm = phase.voxel_mm or self._config.voxel_mm
-        return [coarsened(case, voxel_mm) for case in self._cases.training]
+    def _loader(self, phase: PhaseConfig, positions: list[int]) -> "DataLoader[Sample]":
+        voxel_mm, training = phase.voxel_mm or self._config.voxel_mm, self._cases.training
+        cases = [coarsened(case, voxel_mm) for case in training.cases]
+        patients = TrainingPatients(cases, training.weights, training.targets)
+        workers = self._config.loader_workers
+        return DataLoader(
+            TrainingDataset(patients, self._sampling(phase), self._config.augmentation),
+            batch_size=phase.batch_size,
+            sampler=positions,
+            collate_fn=collate,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
 
     def _sampling(self, phase: PhaseConfig) -> SamplingConfig:
+        has_global_branch = bool(self._config.network.get("global_branch"))
         return SamplingConfig(
             crop=phase.crop,
-            multiple=self._network.stride,
+            multiple=self._objective.network.stride,
             keep_all=phase.keep_all,
             tumour_centred=self._config.tumour_centred,
             seed=self._config.seed,
+            two_subsets=self._objective.compares_subsets,
+            whole_beside_crop=has_global_branch and phase.crop is not None,
+            cutmix_probability=self._config.cutmix_probability,
         )
 
-    def _train_step(self, sample: Sample) -> float:
-        device = self._processes.device
+    def _train_step(self, samples: Sequence[Sample]) -> dict[str, float]:
+        """Changes the weights once.
+
+        Returns:
+            The loss and its parts, means over the batches.
+        """
+        # Dropout and chance depend on the step alone, so that a resumed run repeats nothing.
+        torch.manual_seed(
+            (self._config.seed * 1_000_003 + self._step) * self._processes.count
+            + self._processes.rank
+        )
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self._step, self._config.steps, self._config.optimiser)
-        images = sample.images.to(device, memory_format=torch.channels_last_3d)
-        labels = sample.labels.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
-            coarse, fine = self._parallel(images, sample.present.to(device))
-        loss = segmentation_loss(fine, labels)
-        loss = loss + self._config.deep_supervision * segmentation_loss(coarse, labels)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {self._step}")
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self._network.parameters(), self._config.optimiser.clip_norm)
+        told = [
+            self._backward(sample, share=1 / len(samples), last=number == len(samples))
+            for number, sample in enumerate(samples, start=1)
+        ]
+        nn.utils.clip_grad_norm_(self._objective.parameters(), self._config.optimiser.clip_norm)
         self._optimiser.step()
-        self._average.update_parameters(self._network)
-        return loss.item()
+        self._average.update_parameters(self._objective.network)
+        return {name: float(np.mean([one[name] for one in told])) for name in told[0]}
+
+    def _backward(self, sample: Sample, share: float, last: bool) -> dict[str, float]:
+        """Adds a batch's gradient; processes exchange theirs with the last one of a step."""
+        device = self._processes.device
+        with nullcontext() if last else self._without_exchange():
+            with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
+                losses = self._parallel(sample.to(device), self._step / self._config.steps)
+            if not torch.isfinite(losses.total):
+                raise FloatingPointError(f"the loss is {losses.total.item()} at step {self._step}")
+            (losses.total * share).backward()
+        return {"loss": losses.total.item()} | {
+            name: part.item() for name, part in losses.parts.items()
+        }
+
+    def _without_exchange(self) -> AbstractContextManager[None]:
+        if isinstance(self._parallel, DistributedDataParallel):
+            return self._parallel.no_sync()
+        return nullcontext()
 
     def _validate(self) -> dict[str, float]:
         """Mean Dice by region over the validation cases, whole brains, averaged weights."""
         engine = EngineConfig(engine="torch")
-        runner = NetworkRunner(self._open_average, engine, self._config.voxel_mm)
+        coarser = self._config.voxel_mm / voxel_of(self._cases.validation)
+        runner = NetworkRunner(self._open_average, engine, coarser)
         scores: dict[str, list[float]] = {region: [] for region in REGIONS}
         for case in self._cases.validation:
             predicted = nested_labels(runner.probabilities(case.normalised(), case.present))
@@ -185,7 +209,10 @@ class Trainer:
         return {region: float(np.mean(values)) for region, values in scores.items()}
 
     def _open_average(self, choice: EngineChoice) -> TorchEngine:
-        return TorchEngine(self._average.module, choice, threads=None)
+        network = self._average.module
+        if isinstance(network, MultiTaskNetwork):
+            return MultiTaskEngine(network, choice, threads=None)
+        return TorchEngine(network, choice, threads=None)
 
     def _is_stale(self, score: float) -> bool:
         improved = score > self._best_score
@@ -193,35 +220,27 @@ class Trainer:
         self._stale = 0 if improved else self._stale + 1
         return self._config.patience is not None and self._stale >= self._config.patience
 
-    def _log(self, seconds: float, loss: float, scores: Mapping[str, float]) -> None:
-        if not self._processes.is_first:
-            return
-        rate = self._optimiser.param_groups[0]["lr"]
-        file = self._folder / LOG
-        fresh = not file.exists()
-        with file.open("a", newline="") as stream:
-            writer = csv.writer(stream)
-            if fresh:
-                writer.writerow(LOG_FIELDS)
-            dice_cells = [f"{scores[region]:.4f}" if scores else "" for region in REGIONS]
-            writer.writerow(
-                (self._step, f"{seconds:.0f}", f"{loss:.4f}", f"{rate:.2e}", *dice_cells)
-            )
-        logger.info(
-            "step %d of %d, loss %.3f %s", self._step, self._config.steps, loss, scores or ""
-        )
+    def _log(self, curve: LearningCurve, seconds: float, scores: Mapping[str, float]) -> None:
+        told = curve.write(self._step, seconds, self._optimiser.param_groups[0]["lr"], scores)
+        if self._processes.is_first:
+            words = ", ".join(f"{name} {value:.3f}" for name, value in {**told, **scores}.items())
+            logger.info("step %d of %d, %s", self._step, self._config.steps, words)
 
-    def _save(self) -> None:
+    def _save(self, finished: bool) -> None:
         if not self._processes.is_first:
             return
+        prefix = "network."
+        whole = self._objective.state_dict()
         checkpoint = Checkpoint(
             step=self._step,
-            network=self._network.state_dict(),
+            network=self._objective.network.state_dict(),
             average=self._average.state_dict(),
             optimiser=self._optimiser.state_dict(),
             best_score=self._best_score,
             stale_validations=self._stale,
             network_settings=dict(self._config.network),
+            objective={k: v for k, v in whole.items() if not k.startswith(prefix)},
+            finished=finished,
         )
         save_checkpoint(checkpoint, self._folder)
 
@@ -234,39 +253,21 @@ class Trainer:
                 f"{self._folder} holds a run of another network, {checkpoint.network_settings}; "
                 "choose another --out"
             )
-        self._network.load_state_dict(checkpoint.network)
+        network = {f"network.{name}": value for name, value in checkpoint.network.items()}
+        self._objective.load_state_dict(network | checkpoint.objective)
         self._average.load_state_dict(checkpoint.average)
         self._optimiser.load_state_dict(checkpoint.optimiser)
-        self._step = checkpoint.step
+        self._step, self._finished = checkpoint.step, checkpoint.finished
         self._best_score = checkpoint.best_score
         self._stale = checkpoint.stale_validations
         logger.info("going on from step %d", self._step)
 
 
-class _DeepForward(nn.Module):
-    """Lets `DistributedDataParallel` wrap the training form of the forward pass."""
-
-    def __init__(self, network: SegmentationNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network.forward_deep(images, present)
-
-
-def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Linear warm-up, then cosine decay to 1 % of the peak at the last step."""
-    warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return config.learning_rate * warmup * (0.01 + 0.99 * cosine)
-
-
-def _optimiser(network: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
-    """AdamW; norms and biases do not decay."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
+def _optimiser(objective: Objective, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and the balance of losses do not decay."""
+    learning = [p for p in objective.parameters() if p.requires_grad]
     groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate)

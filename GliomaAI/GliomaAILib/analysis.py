@@ -16,11 +16,14 @@ import SimpleITK as sitk
 from gliomaai_training.findings import BlockingFindingError, Severity
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import ModelPack, ModelPackError, load_model_pack
+from gliomaai_training.inference.multitask_pack import is_multitask
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.inference.statistical_packs import (
     load_diagnosis_pack,
     load_prognosis_pack,
 )
+from gliomaai_training.inference.task_features import TaskFeatures
+from gliomaai_training.inference.task_heads import TaskReader
 from gliomaai_training.preprocessing.prepare import PreparationConfig, prepare
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.progress import Progress, silent
@@ -59,7 +62,7 @@ class AnalysisRequest:
     preparation: PreparationConfig = field(default_factory=PreparationConfig)
     engine: EngineConfig = field(default_factory=EngineConfig)
     model: Path | None = None
-    """The segmentation pack to use instead of the shipped one."""
+    """The segmentation or multi-task pack to use instead of the shipped one."""
     facts: ClinicalFacts = field(default_factory=ClinicalFacts)
     """What the user knows of the patient; it goes before what headers say."""
 
@@ -70,6 +73,18 @@ class EarlierRun:
 
     model_packs: tuple[PackUse, ...] = ()
     engine: str = "not known"
+    features: bytes | None = None
+    """Of `TaskFeatures`, where they were kept."""
+
+
+NEEDS_RUN = (
+    "Of the earlier analysis only the mask is kept: the network's diagnosis and risk need a new "
+    "run of the analysis."
+)
+OTHER_PACK = (
+    "The model pack has changed since the analysis: the network's diagnosis and risk need a new "
+    "run of the analysis."
+)
 
 
 class StageClock:
@@ -104,6 +119,7 @@ class Analyst:
     def __init__(self) -> None:
         self._predictors: dict[tuple[str, EngineConfig], Predictor] = {}
         self._maskers: dict[str, BrainMasker] = {}
+        self._readers: dict[str, TaskReader] = {}
 
     def analyze(self, request: AnalysisRequest, progress: Progress = silent) -> Assessment:
         """Reads, prepares, segments and measures one study.
@@ -119,6 +135,7 @@ class Analyst:
         clock = StageClock()
         with clock.stage("models"):
             pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
+            self._know_heads(pack)
         study = self._study(request, clock, progress)
         with clock.stage("inference"):
             predictor = self._predictor(pack, request.engine)
@@ -160,6 +177,7 @@ class Analyst:
                 request, tuple(dict.fromkeys(packs)), f"restored mask; made by: {earlier.engine}"
             )
             assessment = restore(study.case, study.prepared, mask, provenance)
+            assessment = self._with_features(assessment, request, earlier)
             progress("measures", 1.0)
         _stop_at_blocking(assessment)
         return _timed(assessment, clock)
@@ -169,7 +187,9 @@ class Analyst:
 
         A pack that is damaged or of a later GliomaAI is not used, and a finding says so.
         """
-        return estimated(assessment, estimate_models())
+        features = assessment.features
+        network = None if features is None else self._readers.get(features.pack_sha256)
+        return estimated(assessment, dataclasses.replace(estimate_models(), network=network))
 
     def reassess(
         self, original: Assessment, mask: sitk.Image, facts: ClinicalFacts | None = None
@@ -195,6 +215,29 @@ class Analyst:
         packs = () if mask_pack is None else (pack_use(mask_pack),)
         return _Study(dataclasses.replace(case, facts=facts), prepared, packs)
 
+    def _know_heads(self, pack: ModelPack) -> None:
+        """Keeps a multi-task pack's heads, for as long as its studies may be reassessed.
+
+        Raises:
+            ModelPackError: its settings are wrong.
+        """
+        if is_multitask(pack) and pack.sha256 not in self._readers:
+            self._readers[pack.sha256] = TaskReader(pack)
+
+    def _with_features(
+        self, assessment: Assessment, request: AnalysisRequest, earlier: EarlierRun
+    ) -> Assessment:
+        """What the network's heads read in an earlier run, or why that is not known any more."""
+        try:
+            pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
+            self._know_heads(pack)
+            found = _kept_features(earlier, assessment, pack)
+        except ModelPackError:  # the mask is there without it, and so is all that is measured
+            found = "" if earlier.features is None else OTHER_PACK
+        if isinstance(found, TaskFeatures):
+            return dataclasses.replace(assessment, features=found)
+        return dataclasses.replace(assessment, no_features=found)
+
     def _predictor(self, pack: ModelPack, engine: EngineConfig) -> Predictor:
         key = (pack.sha256, engine)
         if key not in self._predictors:
@@ -208,6 +251,26 @@ class Analyst:
         if pack.sha256 not in self._maskers:
             self._maskers[pack.sha256] = BrainMasker(pack)
         return self._maskers[pack.sha256]
+
+
+def _kept_features(
+    earlier: EarlierRun, assessment: Assessment, pack: ModelPack
+) -> TaskFeatures | str:
+    """The features of an earlier run, or why they are none of this study and pack; empty where no
+    network with heads took part."""
+    if not is_multitask(pack):
+        return "" if earlier.features is None else OTHER_PACK
+    if not earlier.features:
+        return NEEDS_RUN
+    try:
+        features = TaskFeatures.from_bytes(earlier.features)
+    except ValueError:
+        return NEEDS_RUN
+    if features.pack_sha256 != pack.sha256:
+        return OTHER_PACK
+    if features.seen.grid != assessment.prepared.grid.size[::-1]:
+        return NEEDS_RUN
+    return features
 
 
 def estimate_models() -> EstimateModels:

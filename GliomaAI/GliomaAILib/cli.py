@@ -128,7 +128,9 @@ def _add_analyze(
     how = parser.add_argument_group("how to compute")
     how.add_argument("--device", choices=get_args(Device), default="auto")
     how.add_argument("--engine", choices=get_args(EngineKind), default="auto")
-    how.add_argument("--model", type=Path, metavar="DIR", help="another segmentation model pack")
+    how.add_argument(
+        "--model", type=Path, metavar="DIR", help="another segmentation or multi-task model pack"
+    )
     how.add_argument(
         "--brain-mask",
         choices=BRAIN_MASKS,

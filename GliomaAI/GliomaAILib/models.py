@@ -56,6 +56,16 @@ def has_model_pack(name: str) -> bool:
     return any((folder / name / MANIFEST).is_file() for folder in pack_folders())
 
 
+def other_packs() -> tuple[Path, ...]:
+    """Packs beside those that the clinic knows by name; of one name, the first that is found."""
+    found: dict[str, Path] = {}
+    for folder in pack_folders():
+        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+            found.setdefault(manifest.parent.name, manifest.parent)
+    known = (*PACK_NAMES, *OPTIONAL_PACKS)
+    return tuple(folder for name, folder in sorted(found.items()) if name not in known)
+
+
 def pack_folders() -> tuple[Path, ...]:
     """Folders that may hold packs, in order of search.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from GliomaAILib.assessment.assessment import Assessment
+    from GliomaAILib.assessment.estimates import NetworkEstimate, SurvivalEstimate
 
 
 class StageDisplay:
@@ -86,18 +87,46 @@ def _estimates(assessment: "Assessment") -> Iterator[str]:
         unsure = "indeterminate; " if diagnosis.indeterminate else ""
         yield f"Diagnosis ({diagnosis.basis}): {unsure}{chances}"
     for one in () if prognosis is None else prognosis.estimates:
-        numbers = ", ".join(
-            f"{100 * at.survival:.0f} % ({100 * at.low:.0f} to {100 * at.high:.0f}) at {m} months"
-            for m, at in one.at_months.items()
-            if at is not None
-        )
+        numbers = _horizons(one)
         kind = INPUT_NAMES[one.model.inputs].lower()
         role = "" if prognosis is None else ROLE_NAMES[prognosis.role]
         yield (
             f"Alive, {kind}, known {role}: {numbers} [{one.model.name}, n = {one.model.patients}]"
         )
+    yield from _network(assessment.estimates.network)
     for part, why in assessment.estimates.absent.items():
         yield f"{part.capitalize()}: {why}"
+
+
+def _network(network: "NetworkEstimate | None") -> Iterator[str]:
+    """What a multi-task network says by itself."""
+    from GliomaAILib.assessment.estimates import ALONE_NAMES, LABEL_STATE_NAMES, SIMULATED_ONLY
+
+    if network is None:
+        return
+    source = f"[{network.pack} {network.pack_version}, n = {network.patients}]"
+    if network.simulated_only:
+        source += f" {SIMULATED_ONLY}"
+    if network.diagnosis is not None:
+        likeliest = sorted(network.diagnosis.states.items(), key=lambda state: -state[1])
+        chances = ", ".join(
+            f"{LABEL_STATE_NAMES[s]} {100 * p:.0f} %" for s, p in likeliest if p >= 0.005
+        )
+        yield f"Network alone, diagnosis ({network.diagnosis.basis}): {chances} {source}"
+    if network.alone:
+        chances = ", ".join(f"{ALONE_NAMES[s]} {100 * p:.0f} %" for s, p in network.alone.items())
+        yield f"Network alone, heads by themselves: {chances} {source}"
+    if network.log_risk is not None:
+        numbers = "" if network.survival is None else f"; alive: {_horizons(network.survival)}"
+        yield f"Network alone, log-risk {network.log_risk:.2f}{numbers} {source}"
+
+
+def _horizons(estimate: "SurvivalEstimate") -> str:
+    return ", ".join(
+        f"{100 * at.survival:.0f} % ({100 * at.low:.0f} to {100 * at.high:.0f}) at {m} months"
+        for m, at in estimate.at_months.items()
+        if at is not None
+    )
 
 
 def summary(assessment: "Assessment") -> str:

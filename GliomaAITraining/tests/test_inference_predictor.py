@@ -84,7 +84,7 @@ def probabilities(
 ) -> NDArray[np.float32]:
     """Of a volume that is all brain."""
     brain = np.ones(images.shape[1:], bool)
-    return predictor.segment(images, present, brain, 0.001, progress)[0]
+    return predictor.segment(images, present, brain, 0.001, progress).probabilities
 
 
 def test_prediction_lies_on_the_prepared_grid_and_stays_inside_the_brain(pack: ModelPack) -> None:

@@ -1,8 +1,8 @@
 # ruff: noqa: N801, N802, N815 - the names are those of CTK and Slicer.
 """Stand-ins for the qMRML widgets over the real scene of slicer-core.
 
-The names are those of the real widgets (`Testing/test_bench.py` holds them against Slicer's); what
-a stand-in needs for itself begins with an underscore.
+The names are those of the real widgets (`Testing/test_bench_widgets.py` holds them against
+Slicer's); what a stand-in needs for itself begins with an underscore.
 """
 
 import weakref

@@ -77,7 +77,8 @@ class _Masks:
 def _assessed(case: Case, prepared: Prepared, masks: _Masks, provenance: Provenance) -> Assessment:
     registration = template_registration(prepared, masks.labels)
     measures = measured(prepared, masks.labels, registration)
-    found = result_findings(prepared, masks.prediction, measures, masks.segmentation)
+    prediction = masks.prediction
+    found = result_findings(prepared, prediction, measures, masks.segmentation)
     return Assessment(
         reference=prepared.reference,
         sources=case.sources,
@@ -85,11 +86,13 @@ def _assessed(case: Case, prepared: Prepared, masks: _Masks, provenance: Provena
         findings=sorted_findings(case.findings + prepared.findings + found),
         segmentation=masks.segmentation,
         labels=masks.labels,
-        entropy=None if masks.prediction is None else masks.prediction.entropy,
+        entropy=None if prediction is None else prediction.entropy,
         prepared=prepared,
         registration=registration,
         measures=measures,
         provenance=provenance,
+        features=None if prediction is None else prediction.features,
+        no_features="" if prediction is None else prediction.no_features,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding
+from gliomaai_training.inference.task_features import TaskFeatures
 from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.prepared import Prepared
 from GliomaAILib.assessment.estimates import Estimates
@@ -81,3 +82,7 @@ class Assessment:
     """None where the mask is the network's own."""
     estimates: Estimates = field(default_factory=Estimates)
     """Diagnosis and prognosis of this mask and these facts; see `estimate.estimated`."""
+    features: TaskFeatures | None = None
+    """What the heads of a multi-task network read, whatever the mask is; None without heads."""
+    no_features: str = ""
+    """Why there are none of a network that has heads, in a sentence."""

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.inference.statistical_packs import DiagnosisPack, Inputs, PrognosisPack
+from gliomaai_training.inference.task_heads import TaskReader
 from gliomaai_training.survival.terms import Value
 from GliomaAILib.assessment import covariates
 from GliomaAILib.assessment.assess import sorted_findings
 from GliomaAILib.assessment.assessment import Assessment, PackUse
 from GliomaAILib.assessment.diagnosis import NoSuchStateError, estimate_diagnosis, tissue_known
-from GliomaAILib.assessment.estimates import Diagnosis, Estimates, Prognosis
+from GliomaAILib.assessment.estimates import Diagnosis, Estimates, NetworkEstimate, Prognosis
+from GliomaAILib.assessment.network import estimate_network, network_findings
 from GliomaAILib.assessment.prognosis import PatientKnowledge, estimate_prognosis
 from GliomaAILib.intake.facts import ClinicalFacts
 
 DIAGNOSIS, PROGNOSIS = "diagnosis", "prognosis"
 PARTS = (DIAGNOSIS, PROGNOSIS)
+NETWORK = "network"
 NO_TUMOUR = "No tumour was found: there is nothing to estimate."
 NOT_INSTALLED: Mapping[str, str] = {
     DIAGNOSIS: "No model pack that predicts the molecular type is installed.",
@@ -34,11 +37,13 @@ class EstimateModels:
     prognosis: PrognosisPack | None = None
     problems: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """By `PARTS`: why a pack that is there cannot be used."""
+    network: TaskReader | None = None
+    """The heads of the network that read the study, where it has any."""
 
 
 def without_estimates(assessment: Assessment) -> Assessment:
     """The assessment without what models said of an earlier mask or of other facts."""
-    codes = tuple(f"{part}." for part in PARTS)
+    codes = tuple(f"{part}." for part in (*PARTS, NETWORK))
     kept = tuple(f for f in assessment.findings if not f.code.startswith(codes))
     origin = assessment.provenance
     # The packs of statistical models are called by what they estimate.
@@ -59,10 +64,13 @@ def estimated(assessment: Assessment, models: EstimateModels) -> Assessment:
     bare = without_estimates(assessment)
     findings = list(_pack_findings(models))
     if bare.measures.volumes_ml["WT"] == 0:
-        estimates = Estimates(absent=dict.fromkeys(PARTS, NO_TUMOUR))
+        has_heads = bare.features is not None or bare.no_features
+        parts = (*PARTS, NETWORK) if has_heads else PARTS
+        estimates = Estimates(absent=dict.fromkeys(parts, NO_TUMOUR))
     else:
-        estimates = _estimates(bare, models, findings)
+        estimates = _with_network(_estimates(bare, models, findings), bare, models.network)
         findings += _extrapolations(estimates)
+        findings += network_findings(estimates.network)
     packs = (*bare.provenance.model_packs, *_packs_used(estimates, models))
     return dataclasses.replace(
         bare,
@@ -106,7 +114,18 @@ def _estimates(
             prognosis = found
         else:
             absent[PROGNOSIS] = found
-    return Estimates(diagnosis, prognosis, absent)
+    return Estimates(diagnosis, prognosis, absent=absent)
+
+
+def _with_network(
+    estimates: Estimates, assessment: Assessment, reader: TaskReader | None
+) -> Estimates:
+    """What the network says stands beside the others, and changes nothing of them."""
+    said = estimate_network(assessment, reader)
+    if isinstance(said, NetworkEstimate):
+        return dataclasses.replace(estimates, network=said)
+    absent = {**estimates.absent, NETWORK: said} if said else estimates.absent
+    return dataclasses.replace(estimates, absent=absent)
 
 
 def _from_facts(
@@ -184,20 +203,23 @@ def _against_tissue(diagnosis: Diagnosis) -> Iterator[Finding]:
 
 
 def _extrapolations(estimates: Estimates) -> Iterator[Finding]:
-    """What the models' cohorts did not hold, each once."""
-    said = {DIAGNOSIS: estimates.diagnosis.extrapolated if estimates.diagnosis else ()}
-    if estimates.prognosis is not None:
-        said[PROGNOSIS] = tuple(
-            dict.fromkeys(
-                text for one in estimates.prognosis.estimates for text in one.extrapolated
-            )
-        )
+    """What the models' cohorts did not hold: said here alone, once for each estimate."""
+    diagnosis, prognosis = estimates.diagnosis, estimates.prognosis
+    of_survival = () if prognosis is None else prognosis.estimates
+    said = {
+        DIAGNOSIS: diagnosis.extrapolated if diagnosis else (),
+        PROGNOSIS: tuple(text for one in of_survival for text in one.extrapolated),
+    }
     for part, texts in said.items():
+        values: dict[str, str] = {}
         for text in texts:
+            # Models of one estimate may have seen different ranges; the first's is enough.
+            values.setdefault(text.partition(":")[0], text)
+        if values:
             yield Finding(
                 f"{part}.extrapolated",
                 Severity.WARNING,
-                f"The {part} goes beyond its model's patients ({text}).",
+                f"The {part} goes beyond its model's patients ({'; '.join(values.values())}).",
                 "Take it for a guess.",
             )
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Self
 
 from gliomaai_training.diagnosis.joint_model import INDETERMINATE
+from gliomaai_training.diagnosis.states import NOT_ELSEWHERE, STATE_NAMES
 from gliomaai_training.survival.evidence import Evidence
 from gliomaai_training.survival.terms import MissingCovariateError
 
@@ -21,9 +22,31 @@ MARGINAL_NAMES: Mapping[str, str] = MappingProxyType(
 )
 """What follows from the states, as readers know it."""
 
-INPUT_NAMES: Mapping[str, str] = MappingProxyType(
-    {"clinical": "Clinical facts alone", "clinical+imaging": "Clinical facts and imaging"}
+LABEL_STATE_NAMES: Mapping[str, str] = MappingProxyType(
+    {**STATE_NAMES, NOT_ELSEWHERE: "IDH-wildtype glioma, NEC"}
 )
+"""The states as readers know them, with the one that only a network tells from the others."""
+
+ALONE_NAMES: Mapping[str, str] = MappingProxyType(
+    {**MARGINAL_NAMES, "histology_glioblastoma": "Glioblastoma under the microscope"}
+)
+"""What heads of a network answer that each stand alone, as readers know it."""
+
+NETWORK_INPUTS = "network"
+"""`ModelUse.inputs` of a network's own answers."""
+
+INPUT_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "clinical": "Clinical facts alone",
+        "clinical+imaging": "Clinical facts and imaging",
+        NETWORK_INPUTS: "Network, images alone",
+    }
+)
+
+SIMULATED_ONLY = (
+    "Learnt from simulated patients: shows that the machinery works, nothing about patients."
+)
+"""Stands wherever a result of such a network is shown."""
 
 ROLE_NAMES: Mapping[str, str] = MappingProxyType(
     {"preoperative": "before surgery", "postoperative": "after surgery"}
@@ -41,7 +64,7 @@ class ModelUse:
 
     name: str
     inputs: str
-    """`clinical` or `clinical+imaging`."""
+    """`clinical`, `clinical+imaging` or `network`."""
     pack: str
     pack_version: str
     cohort: str
@@ -241,10 +264,63 @@ class Prognosis:
 
 
 @dataclass(frozen=True)
+class NetworkDiagnosis:
+    """The WHO states by a network's own head; what follows from them fits together."""
+
+    basis: Basis
+    states: Mapping[str, float]
+    """By `diagnosis.states.LABELS`; they sum to 1."""
+    marginals: Mapping[str, float]
+    """By `MARGINAL_NAMES`. The grades leave out what is not elsewhere classified."""
+    left_by_tissue: float = 1.0
+    """What the network gave to the states that tissue leaves possible."""
+
+
+@dataclass(frozen=True)
+class NetworkEstimate:
+    """What the heads of a multi-task network say, beside the statistical models.
+
+    It is read from the images and the mask as it is now; it never takes the place of `diagnosis` or
+    `prognosis`.
+    """
+
+    pack: str
+    pack_version: str
+    cohort: str
+    """What the heads learnt from, in words."""
+    patients: int
+    simulated_only: bool
+    """Then every result says `SIMULATED_ONLY`."""
+    evidence: tuple[str, ...]
+    """How well the heads do, in sentences; empty where nobody measured it."""
+    diagnosis: NetworkDiagnosis | None
+    """None without such a head, and where tissue fits no state."""
+    alone: Mapping[str, float]
+    """By `ALONE_NAMES`: answers of heads that each stand alone and may contradict each other."""
+    log_risk: float | None
+    """Higher is worse; None without such a head."""
+    survival: SurvivalEstimate | None
+    """None where the pack does not tell how the risk becomes a curve."""
+    notes: tuple[str, ...]
+    """What has to be said with it, in sentences, the weightiest first."""
+
+
+@dataclass(frozen=True)
 class Estimates:
     """Diagnosis and prognosis of a patient, each with the reason where there is none."""
 
     diagnosis: Diagnosis | None = None
     prognosis: Prognosis | None = None
+    network: NetworkEstimate | None = None
+    """None without a multi-task network."""
     absent: Mapping[str, str] = field(default_factory=dict)
-    """By `diagnosis` and `prognosis`: why there is none, in a sentence."""
+    """By `diagnosis`, `prognosis` and `network`: why there is none, in a sentence. Nothing is said
+    of a network that has no heads."""
+
+    @property
+    def curves(self) -> tuple[SurvivalEstimate, ...]:
+        """Every survival estimate: of the statistical models, then of the network."""
+        told = () if self.prognosis is None else self.prognosis.estimates
+        if self.network is None or self.network.survival is None:
+            return told
+        return (*told, self.network.survival)

@@ -1,5 +1,6 @@
 """Survival of a patient by the models of a pack, clinical-only beside clinical + imaging."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,6 +128,17 @@ def _of_kind(
             use = _use(model, inputs, pack)
             return _Used(candidate.member, _estimate(candidate, said, use, unused))
     return unused
+
+
+def survival_of(model: CoxModel, patient: Patient, use: ModelUse) -> SurvivalEstimate:
+    """What one model that belongs to no role says of a patient; it has no scale of points.
+
+    Raises:
+        ValueError: a covariate is unknown or impossible.
+    """
+    candidate = _Candidate(SurvivalMember(model, Role.PREOPERATIVE, None), patient)
+    found = _estimate(candidate, predict(model, patient), use, ())
+    return dataclasses.replace(found, nomogram=None)
 
 
 def _use(model: CoxModel, inputs: Inputs, pack: PrognosisPack) -> ModelUse:

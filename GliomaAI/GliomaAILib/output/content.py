@@ -12,7 +12,7 @@ from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import REGIONS, SEQUENCES, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.estimates import Basis
-from GliomaAILib.output import estimate_tables, tables
+from GliomaAILib.output import estimate_tables, network_tables, tables
 from GliomaAILib.output import key_images as pictures
 from GliomaAILib.output.surface_view import View, make_scene, render, views_of
 from GliomaAILib.output.survival_chart import SurvivalChart, survival_chart
@@ -75,6 +75,18 @@ class SurfacePicture:
 
 
 @dataclass(frozen=True)
+class NetworkCard:
+    """What a multi-task network says, beside the statistical models."""
+
+    title: str
+    mark: str
+    rows: tuple[tuple[str, float], ...]
+    states: int
+    """So many of the rows are states; the others follow from them or stand alone."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Texts, tables and pictures of one report."""
 
@@ -132,15 +144,13 @@ class ReportContent:
 
     @property
     def survival(self) -> SurvivalChart | None:
-        """The survival curves; None without a prognosis."""
-        prognosis = self.assessment.estimates.prognosis
-        return None if prognosis is None else survival_chart(prognosis)
+        """The survival curves; None where there is none."""
+        return survival_chart(self.assessment.estimates)
 
     @property
     def survival_table(self) -> tables.Table | None:
         """The numbers beside the curves."""
-        prognosis = self.assessment.estimates.prognosis
-        return None if prognosis is None else estimate_tables.survival_table(prognosis)
+        return estimate_tables.survival_table(self.assessment.estimates)
 
     @property
     def estimate_tables(self) -> tuple[tables.Table, ...]:
@@ -174,6 +184,20 @@ class ReportContent:
         """What has to be said with the curves."""
         prognosis = self.assessment.estimates.prognosis
         return () if prognosis is None else estimate_tables.prognosis_notes(prognosis)
+
+    @property
+    def network(self) -> NetworkCard | None:
+        """What a multi-task network says; None without one."""
+        network = self.assessment.estimates.network
+        if network is None:
+            return None
+        return NetworkCard(
+            network_tables.TITLE,
+            network_tables.network_mark(network),
+            network_tables.network_rows(network),
+            network_tables.network_states(network),
+            network_tables.network_notes(network),
+        )
 
     @property
     def not_estimated(self) -> tuple[str, ...]:

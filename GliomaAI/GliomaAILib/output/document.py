@@ -18,7 +18,7 @@ from GliomaAILib.assessment.diameters import Diameters
 from GliomaAILib.assessment.estimates import Estimates
 from GliomaAILib.assessment.measures import Measures
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 """Grows by one after the dot when fields are added, before it when a field changes its meaning."""
 
 _DECIMALS = 4
@@ -80,6 +80,7 @@ def _estimates(estimates: Estimates) -> Document:
     return {
         "diagnosis": diagnosis,
         "prognosis": _plain(estimates.prognosis),
+        "network": _plain(estimates.network),
         "not_estimated": dict(estimates.absent),
     }
 

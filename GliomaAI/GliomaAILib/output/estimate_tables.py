@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from gliomaai_training.diagnosis.states import STATE_NAMES
+from gliomaai_training.survival.readable import whole_total
 from GliomaAILib.assessment.estimates import (
     HORIZONS_MONTHS,
     INPUT_NAMES,
@@ -18,6 +19,7 @@ from GliomaAILib.assessment.estimates import (
     SurvivalEstimate,
     Unused,
 )
+from GliomaAILib.output.network_tables import curve_name, network_models
 from GliomaAILib.output.tables import NOTHING, Row, Table, number
 
 BASIS_WORDS = {
@@ -39,31 +41,34 @@ def probability_rows(diagnosis: Diagnosis) -> tuple[tuple[str, float], ...]:
 
 
 def diagnosis_notes(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """What has to be said with the probabilities."""
+    """What has to be said with the probabilities; what lies beyond the model is a finding."""
     weak = "Indeterminate: the evidence is too weak to name a state."
     return (
         BASIS_WORDS[diagnosis.basis],
         *((weak,) if diagnosis.indeterminate else ()),
         *diagnosis.reasons,
         *_richer(diagnosis.richer),
-        *(f"{_sentence(text)}." for text in diagnosis.extrapolated),
         *diagnosis.limits,
     )
 
 
-def survival_table(prognosis: Prognosis) -> Table:
-    """The numbers at the horizons, a column for each estimate."""
-    estimates = prognosis.estimates
+def survival_table(estimates: Estimates) -> Table | None:
+    """The numbers at the horizons, a column for each estimate; None where there is none."""
+    curves = estimates.curves
+    if not curves:
+        return None
     rows = [
-        Row((f"{months} months", *(_at(one.at_months.get(months)) for one in estimates)))
+        Row((f"{months} months", *(_at(one.at_months.get(months)) for one in curves)))
         for months in HORIZONS_MONTHS
     ]
-    medians = (_median(one) for one in estimates)
+    medians = (_median(one) for one in curves)
     rows.append(Row(("Half have died after", *medians), minor=True))
-    columns = ("Alive at", *(INPUT_NAMES[one.model.inputs] for one in estimates))
+    columns = ("Alive at", *(curve_name(one, estimates) for one in curves))
     numbers = tuple(range(1, len(columns)))
-    title = f"Survival, estimated with what is known {ROLE_NAMES[prognosis.role]}"
-    shares = (0.3, *((0.7 / len(estimates),) * len(estimates)))
+    title = "Survival"
+    if estimates.prognosis is not None:
+        title += f", estimated with what is known {ROLE_NAMES[estimates.prognosis.role]}"
+    shares = (0.25, *((0.75 / len(curves),) * len(curves)))
     return Table(title, columns, numbers, tuple(rows), INTERVAL_NOTE, shares=shares)
 
 
@@ -86,8 +91,11 @@ def points_table(estimate: SurvivalEstimate) -> Table:
     ]
     caption = f"By “{estimate.model.name}”. Hazard ratio against the reference: above 1 is worse."
     if scale is not None:
-        rows.append(Row(("Total", "", "", "", "", str(round(scale.total)))))
-        caption += f" The scale's totals go from {scale.least:.0f} to {scale.most:.0f} points."
+        rows.append(Row(("Total", "", "", "", "", str(whole_total(points.values())))))
+        caption += (
+            f" The scale's totals go from {scale.least:.0f} to {scale.most:.0f} points. Points are "
+            "rounded; survival is of the exact ones."
+        )
     columns = ("What moved the risk", "patient", "reference", "hazard ratio", "share", "points")
     title = f"Nomogram: {INPUT_NAMES[estimate.model.inputs].lower()}"
     shares = (0.28, 0.22, 0.22, 0.12, 0.08, 0.08)
@@ -124,6 +132,8 @@ def models_table(estimates: Estimates) -> Table:
         rows.append(_model_row("Diagnosis", estimates.diagnosis.model))
     if estimates.prognosis is not None:
         rows += [_model_row("Prognosis", one.model) for one in estimates.prognosis.estimates]
+    if estimates.network is not None:
+        rows += network_models(estimates.network)
     columns = ("For", "Model", "Pack", "Fitted on", "n", "events")
     title, shares = "Models of diagnosis and prognosis", (0.1, 0.3, 0.14, 0.32, 0.06, 0.08)
     return Table(title, columns, (4, 5), tuple(rows), shares=shares)
@@ -137,13 +147,12 @@ def _model_row(what: str, model: ModelUse) -> Row:
 
 
 def prognosis_notes(prognosis: Prognosis) -> tuple[str, ...]:
-    """What has to be said with the curves."""
+    """What has to be said with the curves; what lies beyond the models is a finding."""
     notes: list[str] = []
     for one in prognosis.estimates:
         notes += _richer(one.richer)
         if one.group is not None:
             notes.append(f"The patient's group by “{one.model.name}”: {one.group}.")
-        notes += [f"{_sentence(text)}." for text in one.extrapolated]
     notes += [f"Not used: “{one.model}” ({one.why})." for one in prognosis.unavailable]
     return tuple(dict.fromkeys(notes))
 

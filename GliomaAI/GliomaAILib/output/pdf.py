@@ -5,10 +5,17 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+from gliomaai_training.diagnosis.states import WHO_STATES
 from gliomaai_training.findings import Finding, Severity
 from gliomaai_training.vocabulary import NOTICE
 from GliomaAILib.output.colours import SEVERITY_COLOURS
-from GliomaAILib.output.content import CAUTION, ESTIMATE_CAUTION, TITLE, ReportContent
+from GliomaAILib.output.content import (
+    CAUTION,
+    ESTIMATE_CAUTION,
+    TITLE,
+    NetworkCard,
+    ReportContent,
+)
 from GliomaAILib.output.pdf_text import LONGEST_CELL, Fonts, fonts
 from GliomaAILib.output.tables import LABEL_NAMES, SEVERITY_WORDS, SWATCHES, Row, Table
 
@@ -216,7 +223,7 @@ class _Page:
         content, width = self._content, (self._width - _COLUMN_GAP) / 2
         charts: list[list[Any]] = []
         if content.probabilities:
-            bars = ProbabilityBars(content.probabilities, self._fonts, width)
+            bars = ProbabilityBars(content.probabilities, len(WHO_STATES), self._fonts, width)
             notes = self._captions(content.diagnosis_notes)
             charts.append([self._title("Diagnosis", content.diagnosis_mark), bars, *notes])
         if content.survival is not None:
@@ -226,13 +233,30 @@ class _Page:
         story: list[Any] = []
         if charts:
             story.append(self._beside([*charts, *([[]] * (2 - len(charts)))]))
+        if content.network is not None:
+            story += self._network(content.network)
         if content.survival_table is not None:
             story += self._titled(content.survival_table, self._width)
             story += self._captions(content.prognosis_notes)
         for table in content.estimate_tables:
             story.append(KeepTogether(self._titled(table, self._width)))
         story += self._captions(content.not_estimated)
-        return [*story, self._box(ESTIMATE_CAUTION, NOTICE)] if charts else story
+        said = charts or content.network is not None
+        return [*story, self._box(ESTIMATE_CAUTION, NOTICE)] if said else story
+
+    def _network(self, card: NetworkCard) -> list[Any]:
+        from reportlab.platypus import KeepTogether
+
+        from GliomaAILib.output.pdf_charts import ProbabilityBars
+
+        width = (self._width - _COLUMN_GAP) / 2
+        first, *others = card.notes
+        notes = [self._text(first, 7), *self._captions(others)]
+        title = self._title(card.title, card.mark)
+        if not card.rows:
+            return [KeepTogether([title, *notes])]
+        bars = ProbabilityBars(card.rows, card.states, self._fonts, width)
+        return [KeepTogether([title, self._beside([[bars], notes])])]
 
     def _captions(self, lines: Sequence[str]) -> list[Any]:
         return [self._text(line, 6.5, _SOFT) for line in lines]

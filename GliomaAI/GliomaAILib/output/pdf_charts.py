@@ -15,8 +15,6 @@ _SOFT, _RULE, _BAR, _MINOR_BAR = (
 )
 _ROW = 3.6 * mm
 _LABEL_SHARE, _VALUE_SHARE = 0.48, 0.09
-_STATES = 6
-"""The rows after the states are what follows from them."""
 _SIZE = 6.5
 _KEY_ROW = 3.2 * mm
 _KEY_LINE = 8 * mm
@@ -25,9 +23,12 @@ _KEY_LINE = 8 * mm
 class ProbabilityBars(Flowable):  # type: ignore[misc]
     """Horizontal bars with their words and values."""
 
-    def __init__(self, rows: Sequence[tuple[str, float]], fonts: Fonts, width: float) -> None:
+    def __init__(
+        self, rows: Sequence[tuple[str, float]], states: int, fonts: Fonts, width: float
+    ) -> None:
+        """Rows after so many states are paler: they follow from them, or stand alone."""
         super().__init__()
-        self._rows, self._fonts = rows, fonts
+        self._rows, self._states, self._fonts = rows, states, fonts
         self.width, self.height = width, _ROW * len(rows)
 
     def wrap(self, width: float, height: float) -> tuple[float, float]:
@@ -45,7 +46,7 @@ class ProbabilityBars(Flowable):  # type: ignore[misc]
             canvas.drawRightString(self.width, base, f"{100 * chance:.0f} %")
             canvas.setFillColor(_RULE)
             canvas.rect(left, base - 0.4 * mm, room, 2.4 * mm, stroke=0, fill=1)
-            canvas.setFillColor(_BAR if number < _STATES else _MINOR_BAR)
+            canvas.setFillColor(_BAR if number < self._states else _MINOR_BAR)
             if chance > 0:
                 canvas.rect(left, base - 0.4 * mm, room * chance, 2.4 * mm, stroke=0, fill=1)
 

@@ -1,17 +1,19 @@
 """The survival curves of a report as lines and areas; every kind of report draws the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from GliomaAILib.assessment.estimates import INPUT_NAMES, Prognosis
+from GliomaAILib.assessment.estimates import Estimates
+from GliomaAILib.output.network_tables import curve_name
 
 WIDTH, HEIGHT = 420.0, 216.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 8.0, 8.0, 30.0
 _YEAR = 12
 _MOST_TICKS = 10
 
-COLOURS = {"clinical": "#b34700", "clinical+imaging": "#0072b2"}
-"""Of Okabe and Ito, the orange one darker for text; lines are told apart by their dashes too."""
+COLOURS = {"clinical": "#b34700", "clinical+imaging": "#0072b2", "network": "#007a59"}
+"""Of Okabe and Ito, orange and green darker for text; lines are told apart by their dashes too."""
+DASHES: Mapping[str, tuple[float, ...]] = {"clinical": (6.0, 3.0), "network": (2.0, 2.0)}
 GROUP_COLOUR = "#7a8793"
 GROUP_DASHES = ((1.0, 2.0), (4.0, 2.0), (7.0, 2.0, 1.0, 2.0), (2.0, 1.0), (9.0, 3.0), (1.0, 4.0))
 
@@ -64,10 +66,17 @@ class SurvivalChart:
     description: str
 
 
-def survival_chart(prognosis: Prognosis) -> SurvivalChart:
-    """The patient's curves with their intervals, before those of the reference groups."""
-    longest = max(one.months[-1] for one in prognosis.estimates)
+def survival_chart(estimates: Estimates) -> SurvivalChart | None:
+    """The patient's curves with their intervals, before those of the reference groups.
+
+    The network's, where it gives one, lies beside those of the statistical models. None where there
+    is no curve.
+    """
+    if not estimates.curves:
+        return None
+    longest = max(one.months[-1] for one in estimates.curves)
     place = _Place(longest)
+    told = estimates.prognosis
     groups = [
         Line(
             f"{one.name} (observed, {one.cohort}, n = {one.patients})",
@@ -76,18 +85,18 @@ def survival_chart(prognosis: Prognosis) -> SurvivalChart:
             0.9,
             tuple(place.steps(one.months, one.survival)),
         )
-        for index, one in enumerate(prognosis.groups)
+        for index, one in enumerate(() if told is None else told.groups)
     ]
     own = [
         Line(
-            INPUT_NAMES[one.model.inputs],
+            curve_name(one, estimates),
             COLOURS[one.model.inputs],
-            () if one.model.inputs == "clinical+imaging" else (6.0, 3.0),
+            DASHES.get(one.model.inputs, ()),
             2.0,
             tuple(place.steps(one.months, one.survival)),
             tuple(place.area(one.months, one.low, one.high)),
         )
-        for one in prognosis.estimates
+        for one in estimates.curves
     ]
     every = _YEAR * max(1, -(-int(longest) // (_YEAR * _MOST_TICKS)))
     months = range(0, int(longest) + 1, every)
@@ -97,13 +106,13 @@ def survival_chart(prognosis: Prognosis) -> SurvivalChart:
         shares=tuple(Tick(place.y(s / 100), f"{s} %") for s in (0, 25, 50, 75, 100)),
         frame=(_LEFT, _TOP, WIDTH - _RIGHT, HEIGHT - _BOTTOM),
         description="; ".join(
-            f"{INPUT_NAMES[one.model.inputs]}: "
+            f"{curve_name(one, estimates)}: "
             + ", ".join(
                 f"{100 * at.survival:.0f} % alive at {m} months"
                 for m, at in one.at_months.items()
                 if at is not None
             )
-            for one in prognosis.estimates
+            for one in estimates.curves
         ),
     )
 

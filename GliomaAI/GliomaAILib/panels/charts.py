@@ -8,7 +8,8 @@ import qt
 from slicer.i18n import tr as _
 
 from GliomaAILib.panels.build import words
-from GliomaAILib.review.risk import Bar, Curve, NomogramView
+from GliomaAILib.review.network import Bar
+from GliomaAILib.review.risk import Curve, NomogramView
 
 WIDTH_PX = 420
 ROW_HEIGHT_PX = 24
@@ -22,7 +23,7 @@ LEGEND_LINE_PX = 26
 AXIS_HEIGHT_PX = 46
 TICK_GAP_PX = 4
 """Between the words of two marks of a scale; a word that would come nearer is left out."""
-CURVE_COLOURS = ("#0072b2", "#d55e00", "#8a8a8a", "#009e73")
+CURVE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Of Okabe and Ito; the first curves are also told apart by their dashes."""
 REFERENCE_COLOUR = "#8a8a8a"
 
@@ -182,20 +183,27 @@ class NomogramChart:
         span = min(points), max(points)
         for number, axis in enumerate(axes):
             title = f"{words(axis.label)}: {axis.value}"
-            self._axis(painter, number, title, axis.points, span)
+            value = _("{points} points").format(points=round(axis.points))
+            self._axis(painter, number, (title, value), axis.points, span)
             self._ticks(painter, number, axis.ticks, span)
         whole = min(nomogram.least, nomogram.total), max(nomogram.most, nomogram.total)
         ends = [(str(round(point)), point) for point in (nomogram.least, nomogram.most)]
-        self._axis(painter, len(axes), _("Total"), nomogram.total, whole)
+        value = _("{points} points").format(points=nomogram.written_total)
+        self._axis(painter, len(axes), (_("Total"), value), nomogram.total, whole)
         self._ticks(painter, len(axes), ends, whole)
         self.canvas.done(painter)
 
     def _axis(
-        self, painter: Any, number: int, title: str, points: float, span: tuple[float, float]
+        self,
+        painter: Any,
+        number: int,
+        texts: tuple[str, str],
+        points: float,
+        span: tuple[float, float],
     ) -> None:
-        """The name, the points, and the mark of the patient."""
+        """The name, the points in words, and the mark of the patient."""
         top = AXIS_HEIGHT_PX * number
-        value = _("{points} points").format(points=round(points))
+        title, value = texts
         width = painter.fontMetrics().horizontalAdvance(value)
         painter.drawText(qt.QPointF(2, top + 14), fitted(painter, title, WIDTH_PX - width - 12))
         painter.drawText(qt.QPointF(WIDTH_PX - width - 4, top + 14), value)
@@ -249,7 +257,7 @@ def _pens(curves: Sequence[Curve]) -> list[Any]:
         else:
             pen = qt.QPen(qt.QColor(CURVE_COLOURS[own % len(CURVE_COLOURS)]))
             pen.setWidthF(2.0)
-            pen.setStyle(qt.Qt.SolidLine if own == 0 else qt.Qt.DashLine)
+            pen.setStyle((qt.Qt.SolidLine, qt.Qt.DashLine, qt.Qt.DotLine)[min(own, 2)])
             own += 1
         pens.append(pen)
     return pens

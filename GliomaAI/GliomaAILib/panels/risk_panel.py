@@ -23,6 +23,7 @@ class RiskPanel(Panel):
         self._bars, self._curves = BarChart("barChart"), CurveChart()
         self._nomogram, self._moved = NomogramChart(), BarChart("movedChart")
         self._worth = text(name="riskWorth")
+        self._network, self._network_words = BarChart("networkChart"), text(name="networkText")
         self._titles = [
             self._titled(layout, title, *widgets)
             for title, *widgets in (
@@ -30,6 +31,7 @@ class RiskPanel(Panel):
                 (_("Survival over months"), self._curves.widget, self._worth),
                 (_("Nomogram: the patient's points"), self._nomogram.widget),
                 (_("What moved the risk most"), self._moved.widget),
+                (_("The network's own answer"), self._network_words, self._network.widget),
             )
         ]
         self._table, self._notes = text(name="riskTable"), text(name="riskNotes")
@@ -40,7 +42,7 @@ class RiskPanel(Panel):
     @property
     def has_other_theme(self) -> bool:
         """Whether a chart was painted with the colours of a theme that is gone."""
-        charts = (self._bars, self._curves, self._nomogram, self._moved)
+        charts = (self._bars, self._curves, self._nomogram, self._moved, self._network)
         return any(chart.canvas.has_other_theme for chart in charts)
 
     def draw(self, state: ReviewState) -> None:
@@ -53,7 +55,10 @@ class RiskPanel(Panel):
         self._worth.visible = view.worth is not None
         self._nomogram.draw(view.nomogram)
         self._moved.draw(view.moved)
-        shown = (view.bars, view.curves, view.nomogram, view.moved)
+        self._network.draw(() if view.network is None else view.network.bars)
+        self._network_words.text = "" if view.network is None else _joined(view.network.lines)
+        self._network_words.visible = view.network is not None
+        shown = (view.bars, view.curves, view.nomogram, view.moved, view.network)
         for title, content in zip(self._titles, shown, strict=True):
             title.visible = bool(content)
         self._table.text = "\n".join(f"{words(label)}: {value}" for label, value in view.table)

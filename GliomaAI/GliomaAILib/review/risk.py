@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gliomaai_training.diagnosis.states import STATE_NAMES
+from gliomaai_training.survival.readable import whole_total
 from GliomaAILib.assessment.estimates import (
     HORIZONS_MONTHS,
     INPUT_NAMES,
@@ -17,6 +18,7 @@ from GliomaAILib.assessment.estimates import (
     ROLE_NAMES,
 )
 from GliomaAILib.review.message import Message, translate, verbatim
+from GliomaAILib.review.network import Bar, NetworkView, network_curve_name, network_view
 from GliomaAILib.review.state import ReviewState
 from GliomaAILib.review.words import word
 
@@ -24,17 +26,6 @@ Part = Mapping[str, Any]
 
 DASH = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One probability, or another share."""
-
-    label: Message
-    fraction: float
-    """0 to 1."""
-    value: str
-    """As it is written beside the bar."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +64,11 @@ class NomogramView:
     least: float
     most: float
 
+    @property
+    def written_total(self) -> int:
+        """As it is written: what the points add up to as they are written."""
+        return whole_total(axis.points for axis in self.axes)
+
 
 Line = tuple[Message, str]
 
@@ -89,6 +85,8 @@ class RiskView:
     nomogram: NomogramView | None = None
     moved: tuple[Bar, ...] = ()
     """What moved the risk, the most first."""
+    network: NetworkView | None = None
+    """What a multi-task network says by itself."""
     table: tuple[Line, ...] = ()
     """Numbers in words, for who cannot see the charts."""
     notes: tuple[Message, ...] = ()
@@ -101,12 +99,15 @@ def risk_view(state: ReviewState) -> RiskView:
         return RiskView((Message(translate("GliomaAI", "Run the analysis first.")),))
     diagnosis = _part(state.document, "diagnosis")
     prognosis = _part(state.document, "prognosis")
+    network = _part(state.document, "network")
     reasons = _part(state.document, "not_estimated")
     lines = [*_known(state), *_diagnosis_lines(diagnosis), *_prognosis_lines(prognosis)]
     for part, name in ((diagnosis, "diagnosis"), (prognosis, "prognosis")):
         if not part:
             lines.append(_absent(name, reasons))
-    if state.out_of_date and (diagnosis or prognosis):
+    if "network" in reasons:
+        lines.append(_absent("network", reasons))
+    if state.out_of_date and (diagnosis or prognosis or network):
         lines.insert(0, Message(translate("GliomaAI", "Out of date: press Reassess.")))
     richest: Part = prognosis["estimates"][-1] if prognosis else {}
     nomogram = _nomogram(richest.get("nomogram") or {})
@@ -114,11 +115,12 @@ def risk_view(state: ReviewState) -> RiskView:
     return RiskView(
         tuple(lines),
         _bars(diagnosis),
-        tuple(_curves(prognosis)),
+        tuple(_curves(prognosis, network)),
         verbatim(prognosis["imaging_adds"]) if prognosis.get("imaging_adds") else None,
         nomogram,
         moved,
-        (*_numbers(prognosis), *_made_of(richest), *_points(nomogram), *_shares(moved)),
+        network_view(network),
+        (*_numbers(prognosis, network), *_made_of(richest), *_points(nomogram), *_shares(moved)),
         tuple({str(note): note for note in _notes(diagnosis, prognosis)}.values()),
     )
 
@@ -147,6 +149,7 @@ def _absent(name: str, reasons: Part) -> Message:
     texts = {
         "diagnosis": translate("GliomaAI", "No diagnosis: {why}"),
         "prognosis": translate("GliomaAI", "No prognosis: {why}"),
+        "network": translate("GliomaAI", "No answer of the network itself: {why}"),
     }
     return Message(texts[name], {"why": reasons[name]})
 
@@ -199,11 +202,24 @@ def _bars(diagnosis: Part) -> tuple[Bar, ...]:
     )
 
 
-def _curves(prognosis: Part) -> Iterator[Curve]:
-    """The patient's, the richest first, then those of the groups."""
-    for one in reversed(prognosis.get("estimates", ())):
+def _estimates(prognosis: Part, network: Part) -> list[tuple[Message, Part]]:
+    """Every survival estimate with its name: of the statistical models, then of the network."""
+    found = [
+        (word(INPUT_NAMES[one["model"]["inputs"]]), one) for one in prognosis.get("estimates", ())
+    ]
+    if network and network["survival"]:
+        found.append((network_curve_name(network), network["survival"]))
+    return found
+
+
+def _curves(prognosis: Part, network: Part) -> Iterator[Curve]:
+    """The patient's, the richest statistical one first and the network's last, then those of the
+    groups."""
+    told = _estimates(prognosis, network)
+    count = len(prognosis.get("estimates", ()))
+    for name, one in (*reversed(told[:count]), *told[count:]):
         yield Curve(
-            word(INPUT_NAMES[one["model"]["inputs"]]),
+            name,
             tuple(one["months"]),
             tuple(one["survival"]),
             tuple(one["low"]),
@@ -241,9 +257,8 @@ def _moved(estimate: Part) -> tuple[Bar, ...]:
     )
 
 
-def _numbers(prognosis: Part) -> Iterator[Line]:
-    for one in prognosis.get("estimates", ()):
-        name = word(INPUT_NAMES[one["model"]["inputs"]])
+def _numbers(prognosis: Part, network: Part) -> Iterator[Line]:
+    for name, one in _estimates(prognosis, network):
         text = translate("GliomaAI", "{name}, alive at {months} months")
         for months in HORIZONS_MONTHS:
             at = one["at_months"][str(months)]
@@ -280,7 +295,7 @@ def _points(nomogram: NomogramView | None) -> Iterator[Line]:
         yield Message(text, values), str(round(axis.points))
     scale = {"least": round(nomogram.least), "most": round(nomogram.most)}
     text = translate("GliomaAI", "Nomogram points in all, of {least} to {most}")
-    yield Message(text, scale), str(round(nomogram.total))
+    yield Message(text, scale), str(nomogram.written_total)
 
 
 def _shares(moved: Sequence[Bar]) -> Iterator[Line]:
@@ -290,6 +305,7 @@ def _shares(moved: Sequence[Bar]) -> Iterator[Line]:
 
 
 def _notes(diagnosis: Part, prognosis: Part) -> Iterator[Message]:
+    """Without what lies beyond a model's patients: it is among the findings."""
     for part in (diagnosis, *prognosis.get("estimates", ())):
         if model := part.get("model"):
             yield from _model_notes(model)
@@ -297,9 +313,6 @@ def _notes(diagnosis: Part, prognosis: Part) -> Iterator[Message]:
         if group := part.get("group"):
             text = translate("GliomaAI", "The patient's group by “{model}”: {group}.")
             yield Message(text, {"model": part["model"]["name"], "group": word(group)})
-        for beyond in part.get("extrapolated", ()):
-            text = translate("GliomaAI", "Beyond the model's patients: {what}.")
-            yield Message(text, {"what": beyond})
     yield from map(_unused, prognosis.get("unavailable", ()))
     yield from map(verbatim, diagnosis.get("limits", ()))
     if prognosis:

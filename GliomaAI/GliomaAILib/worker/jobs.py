@@ -32,7 +32,12 @@ from GliomaAILib.worker.protocol import (
     SaveTrainingCase,
     Simulate,
 )
-from GliomaAILib.worker.scene_files import LABELS, UNCERTAINTY, write_scene_files
+from GliomaAILib.worker.scene_files import (
+    LABELS,
+    UNCERTAINTY,
+    kept_features,
+    write_scene_files,
+)
 
 KEPT_STUDIES = 3
 """So many studies can be reassessed without preparing them again; each keeps its volumes."""
@@ -104,7 +109,9 @@ class Jobs:
     def _restored(self, job: Reassess, progress: Progress) -> Assessment:
         request = replace(analysis_request(job.analysis), facts=ClinicalFacts())
         mask = _read_mask(job.network_mask, "network's mask")
-        return self._analyst.restore(request, mask, earlier_run(job.provenance), progress)
+        features = kept_features(Path(job.analysis.out))
+        earlier = replace(earlier_run(job.provenance), features=features)
+        return self._analyst.restore(request, mask, earlier, progress)
 
 
 def _simulated(job: Simulate, progress: Progress) -> Finished:

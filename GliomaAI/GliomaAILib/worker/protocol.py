@@ -42,7 +42,7 @@ class Analyze:
     """File, series folder or series UID by sequence, where the user chose."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `PreparationConfig`, under `preparation`, of `EngineConfig`, under `engine`, and
-    `model`, the path of another segmentation pack."""
+    `model`, the path of another segmentation or multi-task pack."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `ClinicalFacts` that the user gave; they go before what headers say."""
 

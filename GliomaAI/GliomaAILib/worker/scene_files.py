@@ -12,6 +12,9 @@ from GliomaAILib.raw_volume import RawVolume, write_raw
 
 LABELS = "labels.nrrd"
 UNCERTAINTY = "uncertainty.nrrd"
+FEATURES = "network_features.npz"
+"""What the heads of a multi-task network read: with it a study can be reassessed by a worker that
+does not remember it. About a megabyte."""
 
 STEPS_PER_BIT = 100
 """Uncertainty is written in hundredths of a bit: 2 bits, the most there can be, fit into 8."""
@@ -29,15 +32,28 @@ def raw_volume(image: sitk.Image) -> RawVolume:
 
 
 def write_scene_files(assessment: Assessment, folder: Path) -> None:
-    """Writes the labels and, where it is known, the uncertainty on the reference's native grid.
+    """Writes the labels and, where it is known, the uncertainty on the reference's native grid,
+    and beside them what the network's heads read.
 
     Raises:
         OSError: they cannot be written.
     """
+    if assessment.features is not None or assessment.no_features:
+        # Empty where there are none, so that those of an earlier result do not stay.
+        content = b"" if assessment.features is None else assessment.features.to_bytes()
+        (folder / FEATURES).write_bytes(content)
     write_raw(raw_volume(assessment.segmentation), folder / LABELS)
     uncertainty = native_uncertainty(assessment)
     if uncertainty is not None:
         write_raw(raw_volume(uncertainty), folder / UNCERTAINTY)
+
+
+def kept_features(folder: Path) -> bytes | None:
+    """What `write_scene_files` wrote of the network's features; None where nothing is there."""
+    try:
+        return (folder / FEATURES).read_bytes()
+    except OSError:
+        return None
 
 
 def native_uncertainty(assessment: Assessment) -> sitk.Image | None:

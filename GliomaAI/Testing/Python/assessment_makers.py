@@ -1,6 +1,7 @@
 """Small made-up studies and assessments for the tests of assessment and output."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import SimpleITK as sitk
@@ -95,10 +96,12 @@ def assessment_with(assessment: Assessment, *findings: Finding) -> Assessment:
     return replace(assessment, findings=findings)
 
 
+@cache
 def template_assessment(
     tumour_ras_mm: tuple[float, float, float] | None = (30.0, 30.0, 20.0),
     sequences: tuple[str, ...] = SEQUENCES,
 ) -> Assessment:
+    """What was measured of such a study; made once for all tests, which change nothing in it."""
     case, prepared, prediction = template_study(tumour_ras_mm, sequences)
     return assess(case, prepared, prediction, PROVENANCE)
 

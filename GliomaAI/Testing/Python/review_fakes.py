@@ -104,7 +104,7 @@ def document(mask: RawVolume, correction: Mapping[str, Any] | None = None, **fac
                 "engine": "torch fp32 cpu",
                 "model_packs": [{"name": "segmentation", "version": "1"}],
             },
-            "schema_version": "1.3",
+            "schema_version": "1.4",
         }
     )
 

@@ -1,13 +1,10 @@
-"""Diagnosis and prognosis of a case: from packs to every kind of output."""
+"""Diagnosis and prognosis of a case: which model answers what."""
 
 import io
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import jsonschema
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -23,6 +20,7 @@ from estimate_makers import (
     made_up_patients,
     write_packs,
 )
+from estimated_cases import KNOWN, PARTLY, WOMAN, document_of, of
 
 from gliomaai_training.covariates import MEASURES
 from gliomaai_training.diagnosis.covariates import PARTS as PART_VOLUMES
@@ -40,58 +38,15 @@ from gliomaai_training.survival.term_plan import TermPlan
 from GliomaAILib.analysis import Analyst
 from GliomaAILib.assessment import covariates
 from GliomaAILib.assessment.assessment import Assessment
-from GliomaAILib.assessment.estimate import EstimateModels, estimated
+from GliomaAILib.assessment.estimate import EstimateModels
 from GliomaAILib.assessment.estimates import Basis
 from GliomaAILib.assessment.reassess import reassess
-from GliomaAILib.cli import main
 from GliomaAILib.intake.facts import ClinicalFacts
-from GliomaAILib.models import MODELS_VARIABLE
-from GliomaAILib.output.cohort_table import cohort_row
 from GliomaAILib.output.content import report_content
-from GliomaAILib.output.document import Document, assessment_document, document_bytes, schema
 from GliomaAILib.output.pdf import report_pdf
 from GliomaAILib.output.report import report_html
-from GliomaAILib.terminal import summary
-
-WOMAN = ClinicalFacts(60.0, "F")
-KNOWN = ClinicalFacts(45.0, "M", idh="mutant", codeletion_1p19q="intact", grade=3)
-PARTLY = ClinicalFacts(45.0, "M", idh="mutant")
-
-
-@pytest.fixture(scope="module")
-def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("packs")
-    write_packs(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def models(packs: Path) -> EstimateModels:
-    return EstimateModels(
-        load_diagnosis_pack(packs / "diagnosis"), load_prognosis_pack(packs / "prognosis")
-    )
-
-
-@pytest.fixture(scope="module")
-def bare() -> Assessment:
-    return template_assessment()
-
-
-@pytest.fixture
-def installed(packs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(MODELS_VARIABLE, str(packs))
-    return packs
-
-
-def of(bare: Assessment, facts: ClinicalFacts, models: EstimateModels) -> Assessment:
-    return estimated(replace(bare, facts=facts), models)
-
-
-def document_of(assessment: Assessment) -> Document:
-    """As it comes out of its file, checked."""
-    document: Document = json.loads(document_bytes(assessment_document(assessment)))
-    jsonschema.validate(document, schema())
-    return document
+from GliomaAILib.review.risk import risk_view
+from GliomaAILib.review.state import ReviewState
 
 
 def test_before_surgery_both_kinds_stand_beside_each_other(
@@ -318,6 +273,30 @@ def test_values_beyond_the_cohort_are_found(bare: Assessment, models: EstimateMo
     assert assessment.estimates.prognosis is not None
 
 
+def test_values_beyond_the_cohort_are_said_once_for_each_estimate(
+    bare: Assessment, models: EstimateModels
+) -> None:
+    """Both survival models extrapolate; a reader needs one warning, not one in every section."""
+    assessment = of(bare, ClinicalFacts(93.0, "M"), models)
+    prognosis = assessment.estimates.prognosis
+    assert prognosis is not None
+    assert [len(one.extrapolated) for one in prognosis.estimates] == [1, 1]
+    assert len([f for f in assessment.findings if f.code.endswith(".extrapolated")]) == 2
+    content = report_content(assessment)
+    assert report_html(content).count("of 93 years: the model saw") == 2
+    said = (*content.diagnosis_notes, *content.prognosis_notes)
+    assert not any("the model saw" in note for note in said)
+    pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to read pages")
+    pages = pdfium.PdfDocument(io.BytesIO(report_pdf(content)))
+    text = " ".join(" ".join(page.get_textpage().get_text_range() for page in pages).split())
+    assert text.count("of 93 years: the model saw") == 2
+    view = risk_view(
+        ReviewState(has_result=True, document=document_of(assessment), facts=assessment.facts)
+    )
+    told = (*view.lines, *view.notes)
+    assert not any("the model saw" in str(line) for line in told)
+
+
 def test_tissue_of_no_state_is_a_finding(bare: Assessment, models: EstimateModels) -> None:
     assessment = of(bare, replace(WOMAN, idh="wild-type", grade=2), models)
     assert assessment.estimates.diagnosis is None
@@ -433,155 +412,3 @@ def test_models_that_differ_only_in_age_by_group_can_be_used(
     assert by_group["age_years_glioblastoma"] == 50.0
     uncertain = covariates.of_diagnosis(of(bare, WOMAN, models).estimates.diagnosis, 60.0)
     assert "age_years_mutant" not in uncertain
-
-
-def test_the_document_follows_its_schema(bare: Assessment, models: EstimateModels) -> None:
-    for facts in (WOMAN, KNOWN, PARTLY, ClinicalFacts()):
-        document = document_of(of(bare, facts, models))
-        assert document["schema_version"] == "1.3"
-    diagnosis = document_of(of(bare, KNOWN, models))
-    prognosis = document_of(of(bare, WOMAN, models))
-    assert diagnosis["diagnosis"]["indeterminate"] is False
-    assert [one["model"]["inputs"] for one in prognosis["prognosis"]["estimates"]] == [
-        "clinical",
-        "clinical+imaging",
-    ]
-    broken = json.loads(json.dumps(prognosis))
-    broken["prognosis"]["estimates"][0]["survival"][0] = 1.5
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(broken, schema())
-
-
-def test_the_cohort_s_line_holds_the_estimates(bare: Assessment, models: EstimateModels) -> None:
-    document = document_of(of(bare, WOMAN, models))
-    row = cohort_row("case-1", document)
-    at = document["prognosis"]["estimates"][1]["at_months"]["24"]
-    assert float(row["imaging_survival_24_months"]) == at["survival"]
-    assert float(row["probability_GBM"]) == document["diagnosis"]["states"]["GBM"]
-    assert (row["who_state"], row["prognosis_role"]) == ("indeterminate", "preoperative")
-    assert row["clinical_model"] == "Before surgery, age and sex"
-    older = {k: v for k, v in document.items() if k not in ("diagnosis", "prognosis")}
-    assert cohort_row("case-1", older)["imaging_points"] == ""
-
-
-def test_reports_show_the_estimates(bare: Assessment, models: EstimateModels) -> None:
-    content = report_content(of(bare, WOMAN, models))
-    html = report_html(content)
-    for words in (
-        "Glioblastoma, IDH-wildtype",
-        "Survival, estimated with what is known before surgery",
-        "Clinical facts and imaging",
-        "The richer model “Before surgery with performance” was not used: it needs KPS.",
-        "prognosis 0.9.0",
-        "<td>made-up patients</td>",
-        "They do not take the place of tissue",
-    ):
-        assert words in html
-    assert content.survival_table is not None
-    (points, spoke) = content.estimate_tables
-    assert points.rows[-1].cells[0] == "Total"
-    assert {row.cells[1] for row in spoke.rows} >= {"Diagnosis with volumes"}
-    assert content.survival is not None
-    assert len(content.survival.lines) == 3 + 2
-    pdf = report_pdf(content)
-    assert pdf.startswith(b"%PDF")
-    assert pdf == report_pdf(content)
-
-
-def test_the_pdf_can_be_read(bare: Assessment, models: EstimateModels) -> None:
-    pdfium = pytest.importorskip("pypdfium2", reason="needs pypdfium2 to read pages")
-    content = report_content(of(bare, PARTLY, models))
-    pages = pdfium.PdfDocument(io.BytesIO(report_pdf(content)))
-    text = " ".join(" ".join(page.get_textpage().get_text_range() for page in pages).split())
-    for words in (
-        "Astrocytoma, IDH-mutant, grade 2",
-        "Clinical facts and imaging",
-        "Survival, estimated with what is known after surgery",
-        "Nomogram: clinical facts and imaging",
-        "made-up patients",
-        "They do not take the place of tissue",
-    ):
-        assert words in text
-
-
-def test_one_pack_alone_is_shown(bare: Assessment, models: EstimateModels) -> None:
-    for part, missing in (("diagnosis", "estimates survival"), ("prognosis", "molecular type")):
-        alone = EstimateModels(**{part: getattr(models, part)})
-        content = report_content(of(bare, WOMAN, alone))
-        html = report_html(content)
-        assert missing in html
-        assert ("chart" in re_tags(html)) is (part == "prognosis")
-        assert report_pdf(content).startswith(b"%PDF")
-
-
-def test_reports_say_what_is_not_there(bare: Assessment) -> None:
-    html = report_html(report_content(estimated(bare, EstimateModels())))
-    assert "No model pack that estimates survival is installed." in html
-    assert "chart" not in re_tags(html)
-    assert "No model pack" not in report_html(report_content(bare))
-
-
-def re_tags(html: str) -> set[str]:
-    """Classes of the pictures."""
-    return {part.split('"')[0] for part in html.split('<svg class="')[1:]}
-
-
-def test_the_command_line_tells_them(bare: Assessment, models: EstimateModels) -> None:
-    text = summary(of(bare, PARTLY, models))
-    assert "Diagnosis (model and tissue): indeterminate;" in text
-    assert "Alive, clinical facts and imaging, known after surgery:" in text
-    assert "Prognosis: Without age and sex no model can be used" in summary(
-        of(bare, ClinicalFacts(), models)
-    )
-
-
-def test_packs_are_listed(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models"]) == 0
-    out = capsys.readouterr().out
-    assert "prognosis  version 0.9.0" in out
-    assert "After surgery with volumes: postoperative, clinical+imaging, n = 600" in out
-    assert "Diagnosis by age: n = 600" in out
-
-
-@pytest.fixture
-def damaged(packs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(packs / "prognosis", tmp_path / "prognosis")
-    file = tmp_path / "prognosis" / "models" / "model-1.json"
-    file.write_text(file.read_text("utf-8") + " ", "utf-8")
-    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
-    return tmp_path
-
-
-def test_a_damaged_pack_is_not_used_and_said(
-    bare: Assessment, damaged: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assessment = Analyst().estimate(bare)
-    assert assessment.estimates.prognosis is None
-    assert "is damaged" in assessment.estimates.absent["prognosis"]
-    (finding,) = [f for f in assessment.findings if f.code == "prognosis.pack"]
-    assert finding.severity is Severity.WARNING
-    assert main(["models"]) == 1
-    assert "model-1.json is damaged" in capsys.readouterr().err
-
-
-def test_without_packs_that_is_said(
-    bare: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("GliomaAILib.models.pack_folders", lambda: (tmp_path,))
-    assessment = Analyst().estimate(bare)
-    assert assessment.findings == bare.findings
-    assert "No model pack" in assessment.estimates.absent["diagnosis"]
-    assert document_of(assessment)["not_estimated"] == assessment.estimates.absent
-
-
-def test_a_pack_for_one_hospital_is_not_used_and_said(
-    bare: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its T1Gd features have the units of that hospital's images."""
-    models = Path(__file__).resolve().parents[3] / "Resources" / "Models"
-    shutil.copytree(models / "diagnosis-ucsf-t1gd", tmp_path / "diagnosis")
-    monkeypatch.setenv(MODELS_VARIABLE, str(tmp_path))
-    assessment = Analyst().estimate(bare)
-    assert assessment.estimates.diagnosis is None
-    assert "is only for UCSF-PDGM" in assessment.estimates.absent["diagnosis"]
-    assert "diagnosis.pack" in {finding.code for finding in assessment.findings}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gliomaai_training.inference.config import EngineConfig
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torch.nn import Module
 
     M = TypeVar("M", bound=Module)
@@ -168,24 +169,42 @@ class TorchEngine:
         """See `Engine.stride`."""
         return self._stride
 
+    @property
+    def device(self) -> str:
+        """Where the network lies."""
+        return self._choice.device
+
     def logits(
         self, images: NDArray[np.float32], present: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """See `Engine.logits`."""
         import torch
 
-        device = self._choice.device
+        with self.running():
+            shown = torch.from_numpy(present)[None].to(self.device)
+            result = self._network(self.batch(images), shown)
+            return np.asarray(result[0].float().cpu().numpy())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Runs torch as it was chosen: precision and threads, and no gradients."""
+        import torch
+
         reduced = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self._choice.precision)
         with (
             torch.inference_mode(),
             cpu_threads(self._threads),
-            torch.autocast(device, dtype=reduced, enabled=reduced is not None),
+            torch.autocast(self.device, dtype=reduced, enabled=reduced is not None),
         ):
-            batch = torch.from_numpy(images)[None].to(
-                device=device, memory_format=torch.channels_last_3d
-            )
-            result = self._network(batch, torch.from_numpy(present)[None].to(device))
-            return np.asarray(result[0].float().cpu().numpy())
+            yield
+
+    def batch(self, images: NDArray[np.float32]) -> "Tensor":
+        """Images (4, z, y, x) as a batch of one where the network lies."""
+        import torch
+
+        return torch.from_numpy(images)[None].to(
+            device=self.device, memory_format=torch.channels_last_3d
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

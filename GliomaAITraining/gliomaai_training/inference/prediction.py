@@ -6,6 +6,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from gliomaai_training.inference.task_features import TaskFeatures
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -25,3 +27,8 @@ class Prediction:
     pack_name: str
     pack_sha256: str
     """Hash of the model pack's manifest."""
+    features: TaskFeatures | None = None
+    """What the heads of a multi-task pack read; None of a segmentation pack, and where the network
+    ran in tiles."""
+    no_features: str = ""
+    """Why a multi-task pack gave none, in a sentence."""

@@ -1,7 +1,8 @@
 """The one predictor: from a prepared study to label probabilities, labels and uncertainty."""
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 from gliomaai_training.inference.config import AUTOMATIC, EngineConfig
 from gliomaai_training.inference.engines import Engine, EngineChoice, open_engine
 from gliomaai_training.inference.model_pack import ModelPack, ModelPackError
+from gliomaai_training.inference.multitask_pack import (
+    MULTITASK,
+    MultiTaskSettings,
+    is_multitask,
+)
 from gliomaai_training.inference.postprocessing import (
     PostprocessingConfig,
     clean_labels,
@@ -17,8 +23,9 @@ from gliomaai_training.inference.postprocessing import (
     nested_labels,
 )
 from gliomaai_training.inference.prediction import Prediction
-from gliomaai_training.inference.runner import NetworkRunner
-from gliomaai_training.preprocessing.network_input import NetworkInput
+from gliomaai_training.inference.runner import NetworkRunner, Run
+from gliomaai_training.inference.task_features import SeenGrid, Shape, TaskFeatures
+from gliomaai_training.preprocessing.network_input import NetworkInput, pad_to_multiple
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.preprocessing.resampling import COMMON_SPACING_MM
 from gliomaai_training.progress import Progress, silent
@@ -27,14 +34,38 @@ from gliomaai_training.vocabulary import Label
 CERTAIN_BACKGROUND = (1.0, 0.0, 0.0, 0.0)
 """Label probabilities outside the brain."""
 
+SEGMENTATION = "segmentation"
+TASKS = (SEGMENTATION, MULTITASK)
+"""Of the packs whose network segments."""
+
+IN_TILES = (
+    "The network ran in tiles, as the study is too large or memory too small for one pass: its "
+    "diagnosis and risk need the whole brain at once."
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """A brain crop, segmented."""
+
+    probabilities: NDArray[np.float32]
+    """(4, z, y, x) by `vocabulary.Label`, calibrated."""
+    labels: NDArray[np.uint8]
+    """(z, y, x) after post-processing."""
+    features: TaskFeatures | None
+    """What the heads of a multi-task pack read; see `Prediction.features`."""
+
 
 class Predictor:
     """Segments prepared studies with one model pack.
 
-    The pack's settings used here: `task` (must be `segmentation`), `network`, `voxel_mm` (what the
-    network was trained on, default 1), `calibration.temperature` (default 1),
+    The pack's settings used here: `task` (`segmentation` or `multitask`), `network`, `voxel_mm`
+    (what the network was trained on, default 1), `calibration.temperature` (default 1),
     `calibration.usual_entropy_bits` (default none) and `postprocessing` (fields of
-    `PostprocessingConfig`).
+    `PostprocessingConfig`); those of a multi-task pack's heads (`multitask_pack`) are checked. What
+    the heads read comes from the same pass as the labels, and `task_heads` answers with it.
     """
 
     def __init__(self, pack: ModelPack, config: EngineConfig = AUTOMATIC) -> None:
@@ -44,14 +75,19 @@ class Predictor:
             ModelPackError: the pack is for another task or its settings are wrong.
             ValueError: an engine or device was asked for that this machine lacks.
         """
-        if pack.settings.get("task") != "segmentation":
+        if pack.settings.get("task") not in TASKS:
             raise ModelPackError(
                 f"model pack {pack.name} is for {pack.settings.get('task')!r}, not for segmentation"
             )
         self._pack = pack
         self._config = config
         self._settings = _Settings.of(pack)
-        self._runner = NetworkRunner(self._open_engine, config, self._settings.voxel_mm)
+        self._has_heads = is_multitask(pack)
+        if self._has_heads:
+            MultiTaskSettings.of(pack)
+        self._runner = NetworkRunner(
+            self._open_engine, config, self._settings.voxel_mm, self._has_heads
+        )
 
     @property
     def engine(self) -> str:
@@ -68,7 +104,11 @@ class Predictor:
         """
         cut = NetworkInput.of(prepared, self._runner.stride)
         grid = prepared.grid
-        inside, labels = self.segment(cut.images, cut.present, cut.brain, grid.voxel_ml, progress)
+        run = self._run(cut.images, cut.present, cut.brain, progress)
+        inside = run.probabilities
+        labels = self._labels(inside, grid.voxel_ml)
+        z, y, x = cut.box
+        features = self._features(run, cut.grid_shape, (z.start, y.start, x.start))
         entropy = cut.restore(entropy_bits(inside)[None], (0.0,))[0]
         whole_labels = cut.restore(labels[None], (Label.BACKGROUND,))[0]
         return Prediction(
@@ -79,6 +119,8 @@ class Predictor:
             engine=self._runner.engine,
             pack_name=self._pack.name,
             pack_sha256=self._pack.sha256,
+            features=features,
+            no_features=IN_TILES if self._has_heads and features is None else "",
         )
 
     def segment(
@@ -88,7 +130,7 @@ class Predictor:
         brain: NDArray[np.bool_],
         voxel_ml: float,
         progress: Progress = silent,
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    ) -> Segmented:
         """Segments a brain crop.
 
         Args:
@@ -96,28 +138,68 @@ class Predictor:
             brain: (z, y, x); all outside is certain background.
             voxel_ml: volume of a voxel.
 
-        Returns:
-            Calibrated label probabilities (4, z, y, x), and labels (z, y, x) after post-processing.
-
         Raises:
             ValueError, MemoryError: as `NetworkRunner.probabilities`; or the brain does not fit.
         """
-        if brain.shape != images.shape[1:]:
-            raise ValueError(f"brain of shape {brain.shape}, images of shape {images.shape}")
-        found = self._runner.probabilities(images, present, self._settings.temperature, progress)
-        for label, value in enumerate(CERTAIN_BACKGROUND):
-            found[label][~brain] = value
-        tumour = 1 - found[Label.BACKGROUND]
-        return found, clean_labels(
-            nested_labels(found), tumour, voxel_ml, self._settings.postprocessing
+        run = self._run(images, present, brain, progress)
+        depth, height, width = brain.shape
+        return Segmented(
+            probabilities=run.probabilities,
+            labels=self._labels(run.probabilities, voxel_ml),
+            features=self._features(run, (depth, height, width), (0, 0, 0)),
         )
 
+    def _run(
+        self,
+        images: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        brain: NDArray[np.bool_],
+        progress: Progress,
+    ) -> Run:
+        if brain.shape != images.shape[1:]:
+            raise ValueError(f"brain of shape {brain.shape}, images of shape {images.shape}")
+        run = self._runner.run(images, present, self._settings.temperature, progress)
+        for label, value in enumerate(CERTAIN_BACKGROUND):
+            run.probabilities[label][~brain] = value
+        return run
+
+    def _labels(self, found: NDArray[np.float32], voxel_ml: float) -> NDArray[np.uint8]:
+        tumour = 1 - found[Label.BACKGROUND]
+        return clean_labels(nested_labels(found), tumour, voxel_ml, self._settings.postprocessing)
+
+    def _features(self, run: Run, grid: Shape, begin: Shape) -> TaskFeatures | None:
+        """Of a pass over a crop that begins there in the study's grid; shapes are (z, y, x)."""
+        if run.maps is None:
+            return None
+        depth, height, width = run.probabilities.shape[1:]
+        read = run.read_shape
+        padded = pad_to_multiple(np.empty((1, *read), np.bool_), self._runner.engine_stride).shape
+        seen = SeenGrid(
+            grid=grid,
+            begin=begin,
+            crop=(depth, height, width),
+            read=(read[0], read[1], read[2]),
+            padded=(padded[1], padded[2], padded[3]),
+        )
+        return TaskFeatures(run.maps, seen, self._pack.sha256)
+
     def _open_engine(self, choice: EngineChoice) -> Engine:
+        if self._has_heads:
+            return self._open_multitask(choice)
         from gliomaai_training.networks.build import build_network
 
         network = build_network(self._pack.settings["network"])
         network.load_state_dict(self._pack.weights())
         return open_engine(network, choice, self._config.threads)
+
+    def _open_multitask(self, choice: EngineChoice) -> Engine:
+        from gliomaai_training.inference.multitask_engine import MultiTaskEngine
+        from gliomaai_training.inference.task_heads import load_network
+
+        if choice.library == "openvino":
+            logger.warning("multi-task packs run in torch only; torch runs instead of OpenVINO")
+            choice = replace(choice, library="torch")
+        return MultiTaskEngine(load_network(self._pack), choice, self._config.threads)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Runs a network over a volume: whole or in tiles, mirrored or not, with fallbacks for memory."""
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from gliomaai_training.inference.engines import (
     choose_engine,
     is_out_of_memory,
 )
+from gliomaai_training.inference.multitask_engine import Maps, MultiTaskEngine, Surroundings
 from gliomaai_training.inference.postprocessing import softmax
 from gliomaai_training.preprocessing.coarsening import coarsened_input, refined
 from gliomaai_training.preprocessing.network_input import pad_to_multiple
@@ -34,11 +35,25 @@ EMPTY_LOGIT = 20.0
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a network gave."""
+
+    probabilities: NDArray[np.float32]
+    """(4, z, y, x) by `vocabulary.Label`; they sum to 1."""
+    maps: Maps | None
+    """What the heads of a multi-task network pool, of the images as they are, not of their mirror
+    image; None of a network without heads, and where it ran in tiles."""
+    read_shape: tuple[int, ...]
+    """The size (z, y, x) on the network's voxels, without the padding to its stride."""
+
+
 class NetworkRunner:
     """Gives a network's probabilities for a volume of any size.
 
     Engines are made when first needed and kept. A pass that runs out of memory is repeated in
-    tiles, then on the CPU: GPU, GPU in tiles gathered on the CPU, CPU, CPU in tiles.
+    tiles, then on the CPU: GPU, GPU in tiles gathered on the CPU, CPU, CPU in tiles. A network with
+    heads goes to the CPU before it goes to tiles, which hold no maps of the whole.
     """
 
     def __init__(
@@ -46,6 +61,7 @@ class NetworkRunner:
         open_engine: Callable[[EngineChoice], Engine],
         config: EngineConfig,
         voxel_mm: float = COMMON_SPACING_MM,
+        has_heads: bool = False,
     ) -> None:
         """Settles the engine but does not open it.
 
@@ -54,6 +70,7 @@ class NetworkRunner:
             config: what the user chose.
             voxel_mm: edge of the voxels that the network was trained on; volumes come on 1 mm
                 voxels, are coarsened for it, and its probabilities are brought back.
+            has_heads: whether the engines are `MultiTaskEngine`s.
 
         Raises:
             ValueError: an engine or device was asked for that this machine lacks.
@@ -61,6 +78,7 @@ class NetworkRunner:
         self._open_engine = open_engine
         self._config = config
         self._voxel_mm = voxel_mm
+        self._has_heads = has_heads
         self._choice = choose_engine(config)
         self._engines: dict[EngineChoice, Engine] = {}
         self._last = self._choice.name
@@ -73,7 +91,12 @@ class NetworkRunner:
     @property
     def stride(self) -> int:
         """Volumes whose sizes are multiples of this need no padding."""
-        return round(self._engine(self._choice).stride * self._voxel_mm)
+        return round(self.engine_stride * self._voxel_mm)
+
+    @property
+    def engine_stride(self) -> int:
+        """As `stride`, in the network's own voxels."""
+        return self._engine(self._choice).stride
 
     def probabilities(
         self,
@@ -99,12 +122,22 @@ class NetworkRunner:
             ValueError: shapes do not fit, or no sequence is present.
             MemoryError: there is not enough memory even for tiles.
         """
+        return self.run(images, present, temperature, progress).probabilities
+
+    def run(
+        self,
+        images: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        temperature: float = 1.0,
+        progress: Progress = silent,
+    ) -> Run:
+        """As `probabilities`, with what the heads of a multi-task network pool."""
         _check(images, present)
         if not present.all():
             images = np.where(present[:, None, None, None], images, np.float32(0))
         read = coarsened_input(images, self._voxel_mm)
-        result = self._first_that_fits(read, present, temperature, progress)
-        return refined(result, images.shape[1:])
+        found, maps = self._first_that_fits(read, present, temperature, progress)
+        return Run(refined(found, images.shape[1:]), maps, read.shape[1:])
 
     def _first_that_fits(
         self,
@@ -112,7 +145,7 @@ class NetworkRunner:
         present: NDArray[np.bool_],
         temperature: float,
         progress: Progress,
-    ) -> NDArray[np.float32]:
+    ) -> tuple[NDArray[np.float32], Maps | None]:
         for choice, in_tiles in self._attempts(images[0].size):
             try:
                 return self._run(choice, in_tiles, images, present, temperature, progress)
@@ -129,10 +162,11 @@ class NetworkRunner:
         if self._choice.device == "cuda":
             cpu = replace(self._config, device="cpu", precision="auto")
             choices.append(choose_engine(cpu))
-        for choice in choices:
-            if voxels <= self._config.max_voxels:
-                yield choice, False
-            yield choice, True
+        ways = [(choice, in_tiles) for choice in choices for in_tiles in (False, True)]
+        if self._has_heads:
+            ways.sort(key=lambda way: way[1])
+        fits = voxels <= self._config.max_voxels
+        yield from (way for way in ways if fits or way[1])
 
     def _engine(self, choice: EngineChoice) -> Engine:
         if choice not in self._engines:
@@ -147,26 +181,27 @@ class NetworkRunner:
         present: NDArray[np.bool_],
         temperature: float,
         progress: Progress,
-    ) -> NDArray[np.float32]:
+    ) -> tuple[NDArray[np.float32], Maps | None]:
         engine = self._engine(choice)
         views = (1, -1) if self._config.flips else (1,)
         seen: list[NDArray[np.float32]] = []
+        kept: Maps | None = None
         for index, step in enumerate(views):
 
             def report(stage: str, fraction: float, index: int = index) -> None:
                 progress(stage, (index + fraction) / len(views))
 
             mirrored = np.ascontiguousarray(images[..., ::step])
-            logits = (
-                self._tiled(engine, mirrored, present, report)
-                if in_tiles
-                else _whole(engine, mirrored, present, report)
-            )
+            if in_tiles:
+                logits, maps = self._tiled(engine, mirrored, present, report), None
+            else:
+                logits, maps = _whole(engine, mirrored, present, report)
+            kept = maps if step == 1 else kept
             seen.append(softmax(logits, temperature)[..., ::step])
         progress(STAGE, 1.0)
         self._last = engine.name
         logger.info("segmentation network ran on %s%s", engine.name, " in tiles" * in_tiles)
-        return seen[0] if len(seen) == 1 else (seen[0] + seen[1]) / np.float32(2)
+        return seen[0] if len(seen) == 1 else (seen[0] + seen[1]) / np.float32(2), kept
 
     def _tiled(
         self,
@@ -182,14 +217,20 @@ class NetworkRunner:
         step = int(edge * (1 - self._config.tile_overlap))
         count = int(np.prod([max(0, -(-(n - edge) // step)) + 1 for n in images.shape[1:]]))
         done = 0
+        size = images.shape[1:]
+        if isinstance(engine, MultiTaskEngine):
+            # A tile's place counts for it: no padding around it may move it.
+            images = np.pad(images, [(0, 0), *((0, max(0, edge - n)) for n in size)])
+        whole = _shrunk(engine, images)
 
-        def one_tile(tile: "Tensor") -> "Tensor":
+        def one_tile(tile: "Tensor", places: "Sequence[Sequence[slice]]") -> "Tensor":
             nonlocal done
             progress(STAGE, min(done / count, 1.0))
             done += 1
             values = tile[0].numpy()
             if values.any():
-                logits = engine.logits(np.ascontiguousarray(values), present)
+                around = None if whole is None else _around(whole, places[0], images.shape[1:])
+                logits = _of_tile(engine, np.ascontiguousarray(values), present, around)
             else:
                 logits = np.zeros((len(Label), *values.shape[1:]), np.float32)
                 logits[Label.BACKGROUND] = EMPTY_LOGIT
@@ -202,10 +243,13 @@ class NetworkRunner:
             predictor=one_tile,
             overlap=self._config.tile_overlap,
             mode="gaussian",
+            with_coord=True,
         )
         if not isinstance(result, torch.Tensor):
             raise TypeError(f"tiles were joined to {type(result).__name__}, not to a tensor")
-        return np.asarray(result[0].numpy(), dtype=np.float32)
+        depth, height, width = size
+        joined = np.asarray(result[0].numpy(), dtype=np.float32)
+        return joined[:, :depth, :height, :width]
 
 
 def _whole(
@@ -213,11 +257,42 @@ def _whole(
     images: NDArray[np.float32],
     present: NDArray[np.bool_],
     progress: Progress,
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], Maps | None]:
     progress(STAGE, 0.0)
     depth, height, width = images.shape[1:]
     padded = pad_to_multiple(images, engine.stride)
-    return engine.logits(padded, present)[:, :depth, :height, :width]
+    maps = None
+    if isinstance(engine, MultiTaskEngine):
+        logits, maps = engine.passed(padded, present)
+    else:
+        logits = engine.logits(padded, present)
+    return logits[:, :depth, :height, :width], maps
+
+
+def _shrunk(engine: Engine, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """What surrounds every tile, for a network that reads it."""
+    if isinstance(engine, MultiTaskEngine) and engine.sees_whole:
+        return engine.shrunk(images)
+    return None
+
+
+def _of_tile(
+    engine: Engine,
+    values: NDArray[np.float32],
+    present: NDArray[np.bool_],
+    around: Surroundings | None,
+) -> NDArray[np.float32]:
+    if isinstance(engine, MultiTaskEngine):
+        return engine.tile_logits(values, present, around)
+    return engine.logits(values, present)
+
+
+def _around(
+    whole: NDArray[np.float32], place: Sequence[slice], size: tuple[int, ...]
+) -> Surroundings:
+    """A tile's surroundings, from where MONAI says that it lies: batch, channels, z, y, x."""
+    ends = [(part.start / n, part.stop / n) for part, n in zip(place[-3:], size, strict=True)]
+    return Surroundings(whole, np.array(ends, np.float32))
 
 
 def _check(images: NDArray[np.float32], present: NDArray[np.bool_]) -> None:

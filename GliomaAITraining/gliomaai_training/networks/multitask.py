@@ -61,7 +61,7 @@ class MultiTaskNetworkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     segmentation: SegmentationNetworkConfig = SIZES["medium"]
-    """The encoder and decoder, or the name of one of `SIZES`."""
+    """The encoder and decoder; or the name of one of `SIZES`, or `size` with fields to change."""
     global_branch: bool = False
     tasks: tuple[Task, ...] = ()
     pooled_regions: tuple[str, ...] = POOLED_REGIONS
@@ -72,11 +72,13 @@ class MultiTaskNetworkConfig(BaseModel):
     @field_validator("segmentation", mode="before")
     @classmethod
     def _sized(cls, value: object) -> object:
-        if not isinstance(value, str):
+        fields = {"size": value} if isinstance(value, str) else value
+        if not isinstance(fields, Mapping) or "size" not in fields:
             return value
-        if value not in SIZES:
-            raise ValueError(f"sizes are {', '.join(SIZES)}, not {value!r}")
-        return SIZES[value]
+        if fields["size"] not in SIZES:
+            raise ValueError(f"sizes are {', '.join(SIZES)}, not {fields['size']!r}")
+        changes = {name: given for name, given in fields.items() if name != "size"}
+        return {**SIZES[str(fields["size"])].model_dump(), **changes}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -161,38 +163,76 @@ class MultiTaskNetwork(nn.Module):
         Raises:
             ValueError: a size that is no multiple of `stride`.
         """
-        features = self.local.encode(view.images, view.present)
-        fused = features[0]
-        whole_logits, merge = None, None
-        if self.whole is not None:
-            image, place = self._whole(view)
-            whole_features = self.whole.encode(image, view.present)
-            decoded_whole = self.whole.decode(whole_features)
-            whole_logits = self.whole.logits(decoded_whole)
-            features[-1] = self.fusions[0](features[-1], whole_features[-1], place)
-            merge = _Merge(self.fusions[1:], decoded_whole, place)
-        decoded = self.local.decode(features, merge)
-        logits = self.local.logits(decoded)
+        passed = self._passed(view)
+        logits = self.local.logits(passed.decoded)
         used = torch.softmax(logits.detach().float(), 1) if mask is None else mask
-        weights = region_weights(used.to(logits.dtype), self.config.pooled_regions)
-        vector = torch.cat([pooled(part, weights) for part in (features[-1], features[-2])], 1)
+        tasks, vector = self.read(passed.pooled, used.to(logits.dtype))
         return MultiTaskOutput(
             logits=logits,
-            coarse_logits=self.local.coarse_logits(decoded),
-            whole_logits=whole_logits,
-            tasks={task: head(vector) for task, head in self.heads.items()},
+            coarse_logits=self.local.coarse_logits(passed.decoded),
+            whole_logits=None
+            if self.whole is None or passed.whole is None
+            else self.whole.logits(passed.whole),
+            tasks=tasks,
             vector=vector,
-            maps=(fused, features[-1], decoded[-1]),
+            maps=(passed.fused, passed.pooled[0], passed.decoded[-1]),
         )
+
+    def segment(self, view: View) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Label logits as in `forward`, and the feature maps that `read` takes, the coarsest first;
+        what only training needs is not computed."""
+        passed = self._passed(view)
+        return self.local.logits(passed.decoded), passed.pooled
+
+    def read(
+        self, pooled_maps: tuple[Tensor, Tensor], mask: Tensor
+    ) -> tuple[Mapping[str, Tensor], Tensor]:
+        """The tasks' outputs and the vector that the heads read; see `MultiTaskOutput`.
+
+        Args:
+            pooled_maps: of `segment`.
+            mask: label probabilities (B, 4, Z, Y, X) to pool with.
+        """
+        weights = region_weights(mask, self.config.pooled_regions)
+        vector = torch.cat([pooled(part, weights) for part in pooled_maps], 1)
+        return {task: head(vector) for task, head in self.heads.items()}, vector
+
+    def pooled_maps(self, view: View) -> tuple[Tensor, Tensor]:
+        """The feature maps that `read` takes, the coarsest first, without drawing a mask."""
+        features, _ = self._encoded(view)
+        return features[-1], features[-2]
+
+    def _passed(self, view: View) -> "_Passed":
+        features, surroundings = self._encoded(view)
+        merge, decoded_whole = None, None
+        if self.whole is not None and surroundings is not None:
+            whole_features, place = surroundings
+            decoded_whole = self.whole.decode(whole_features)
+            merge = _Merge(self.fusions[1:], decoded_whole, place)
+        decoded = self.local.decode(features, merge)
+        return _Passed(features[0], (features[-1], features[-2]), decoded, decoded_whole)
+
+    def _encoded(self, view: View) -> tuple[list[Tensor], tuple[list[Tensor], Tensor] | None]:
+        """The encoder's features, and the global branch's with the place of the images."""
+        features = self.local.encode(view.images, view.present)
+        if self.whole is None:
+            return features, None
+        image, place = self._whole(view)
+        whole_features = self.whole.encode(image, view.present)
+        features[-1] = self.fusions[0](features[-1], whole_features[-1], place)
+        return features, (whole_features, place)
 
     def _whole(self, view: View) -> tuple[Tensor, Tensor]:
         """The whole brain at low resolution, and where in it the images lie."""
         if view.whole is not None and view.place is not None:
             return view.whole, view.place
-        size = [self.stride * math.ceil(n / (2 * self.stride)) for n in view.images.shape[2:]]
-        halved = functional.interpolate(view.images, size=size, mode="area")
         everything = torch.tensor([0.0, 1.0], device=view.images.device)
-        return halved, everything.expand(len(view.images), 3, 2)
+        return self.shrunk(view.images), everything.expand(len(view.images), 3, 2)
+
+    def shrunk(self, images: Tensor) -> Tensor:
+        """The whole brain (B, 4, Z, Y, X) at half its resolution, as the global branch reads it."""
+        size = [self.stride * math.ceil(n / (2 * self.stride)) for n in images.shape[2:]]
+        return functional.interpolate(images, size=size, mode="area")
 
     def _head(self, outputs: int) -> nn.Sequential:
         """A shift of all risks changes nothing, so that the risk has no bias."""
@@ -205,6 +245,18 @@ class MultiTaskNetwork(nn.Module):
             nn.Dropout(self.config.dropout),
             nn.Linear(hidden, outputs, bias=outputs > 1),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Passed:
+    """Features of one pass."""
+
+    fused: Tensor
+    pooled: tuple[Tensor, Tensor]
+    """What the heads pool, the coarsest first."""
+    decoded: list[Tensor]
+    whole: list[Tensor] | None
+    """Of the global branch's decoder."""
 
 
 class _Merge:

@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gliomaai_training.training.stages import Training, fit_recipe
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("gliomaai_training.inference").setLevel(logging.WARNING)  # of every brain
     recipe = read_recipe(arguments.recipe, dict(map(_change, arguments.set)))
     training = Training(
         data=arguments.data,

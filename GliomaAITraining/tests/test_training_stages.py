@@ -1,6 +1,8 @@
 """The stages of the multi-task network's training, each in miniature."""
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ RECIPE: dict[str, Any] = {
         {"name": "survival", "objective": {"kind": "survival", "views": 2}},
     ],
 }
+PARALLEL = [*RECIPE["stages"][1:4], {"name": "student", "objective": {"kind": "student"}}]
 STAGES = [stage["name"] for stage in RECIPE["stages"]]
 
 
@@ -280,3 +283,16 @@ def test_changes_come_from_the_command_line(data: Path, trained: Path) -> None:
     assert fit(data, RECIPE, out, "--set", *changes, "stages.segmentation.seed=4") == 0
     assert read_run(out).record.config.seed == 4
     assert read_run(out).folder == out / "segmentation"
+
+
+def test_two_processes_train_every_stage_together(data: Path) -> None:
+    file, out = data / "parallel.yaml", data / "parallel"
+    file.write_text(yaml.safe_dump({**RECIPE, "labelled_share": 0.5, "stages": PARALLEL}))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command += ["--master-port=29618", "-m", "gliomaai_training.cli", "fit", str(file)]
+    command += ["--data", str(data), "--store", str(data / "store"), "--out", str(out)]
+    subprocess.run([*command, "--device", "cpu"], check=True, timeout=300, capture_output=True)
+    for stage in PARALLEL:
+        checkpoint = load_checkpoint(out / str(stage["name"]))
+        assert checkpoint is not None
+        assert checkpoint.finished

@@ -16,7 +16,7 @@ from gliomaai_training.cli import main
 from gliomaai_training.training.cases import dealt_cases, training_cases
 from gliomaai_training.training.changes import changed
 from gliomaai_training.training.checkpoint import load_checkpoint
-from gliomaai_training.training.config import FitConfig, read_recipe
+from gliomaai_training.training.config import FitConfig, OptimiserConfig, read_recipe
 from gliomaai_training.training.run_folder import read_run
 
 NETWORK = {
@@ -296,3 +296,14 @@ def test_two_processes_train_every_stage_together(data: Path) -> None:
         checkpoint = load_checkpoint(out / str(stage["name"]))
         assert checkpoint is not None
         assert checkpoint.finished
+
+
+def test_the_balance_of_losses_learns_faster_than_the_network(trained: Path) -> None:
+    checkpoint = load_checkpoint(trained / "multitask")
+    assert checkpoint is not None
+    moved = [
+        abs(float(value)) for name, value in checkpoint.objective.items() if "log_variance" in name
+    ]
+    rate = OptimiserConfig().learning_rate
+    assert len(moved) == 4  # segmentation, state, risk, ranking
+    assert all(rate < one <= 2 * 10 * rate * 1.01 for one in moved)  # two steps of Adam

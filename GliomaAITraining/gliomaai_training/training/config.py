@@ -61,6 +61,9 @@ class OptimiserConfig(_Frozen):
     weight_decay: float = 1e-2
     warmup_steps: int = 50
     clip_norm: float = 5.0
+    balance_factor: float = Field(default=10.0, gt=0)
+    """How much faster the balance of losses learns than the network: one number for each task,
+    which a short training would else leave where it began."""
     average_decay: float = 0.995
     """Decay of the exponential moving average of the weights, which is what is evaluated."""
 

@@ -165,8 +165,9 @@ class Trainer:
             (self._config.seed * 1_000_003 + self._step) * self._processes.count
             + self._processes.rank
         )
+        rate = learning_rate(self._step, self._config.steps, self._config.optimiser)
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(self._step, self._config.steps, self._config.optimiser)
+            group["lr"] = rate * group["factor"]
         self._optimiser.zero_grad(set_to_none=True)
         told = [
             self._backward(sample, share=1 / len(samples), last=number == len(samples))
@@ -267,7 +268,14 @@ def _optimiser(objective: Objective, config: OptimiserConfig) -> torch.optim.Opt
     """AdamW; norms, biases and the balance of losses do not decay."""
     learning = [p for p in objective.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in learning if p.ndim > 1], "factor": 1.0},
+        {"params": [p for p in learning if p.ndim == 1], "factor": 1.0, "weight_decay": 0.0},
+        {
+            "params": [p for p in learning if p.ndim == 0],
+            "factor": config.balance_factor,
+            "weight_decay": 0.0,
+        },
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    groups = [group for group in groups if group["params"]]
+    rate, decay = config.learning_rate, config.weight_decay
+    return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)

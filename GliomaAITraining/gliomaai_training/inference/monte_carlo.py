@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gliomaai_training.inference.multitask_pack import RISK
 from gliomaai_training.inference.uncertainty import Floats, TaskSamples
 from gliomaai_training.networks.multitask import MultiTaskNetwork, View
+from gliomaai_training.networks.pooling import label_mask
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,12 @@ def head_vector(network: MultiTaskNetwork, view: View, mask: Tensor | None = Non
     logits, maps = network.segment(view)
     used = torch.softmax(logits.float(), 1) if mask is None else mask
     return network.read(maps, used.to(logits.dtype))[1]
+
+
+def drawn_vector(network: MultiTaskNetwork, view: View) -> Tensor:
+    """As `head_vector`, pooled inside the labels that the network draws: what the clinic shows."""
+    logits, maps = network.segment(view)
+    return network.read(maps, label_mask(logits.argmax(1)).to(logits.dtype))[1]
 
 
 def dropout_logits(

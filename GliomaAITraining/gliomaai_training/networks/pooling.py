@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gliomaai_training.vocabulary import REGIONS
+from gliomaai_training.vocabulary import REGIONS, Label
 
 BRAIN = "brain"
 """The region that is the whole field of view."""
@@ -14,6 +14,11 @@ POOLED_REGIONS = (BRAIN, *REGIONS)
 
 INSIDE = 0.5
 """Share of a coarse voxel that must lie in a region for the voxel's features to be its own."""
+
+
+def label_mask(labels: Tensor) -> Tensor:
+    """Labels (B, Z, Y, X) as probabilities (B, 4, Z, Y, X), as features are pooled with."""
+    return functional.one_hot(labels, len(Label)).movedim(-1, 1).float()
 
 
 def region_weights(mask: Tensor, regions: tuple[str, ...]) -> Tensor:

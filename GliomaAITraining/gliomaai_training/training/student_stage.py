@@ -17,14 +17,20 @@ from gliomaai_training.data.case_store import StoredCase, coarsened
 from gliomaai_training.data.dataset import TrainingPatients
 from gliomaai_training.data.targets import CLASSES, PatientTargets
 from gliomaai_training.evaluation.task_temperature import fit_task_temperature
-from gliomaai_training.inference.monte_carlo import MonteCarloConfig, evaluating, monte_carlo
+from gliomaai_training.inference.monte_carlo import (
+    MonteCarloConfig,
+    drawn_vector,
+    evaluating,
+    mirrored,
+    monte_carlo_of_vectors,
+)
 from gliomaai_training.inference.uncertainty import TaskSamples
 from gliomaai_training.networks.build import build_network
 from gliomaai_training.networks.multitask import MultiTaskNetwork
 from gliomaai_training.training.cases import TrainingCases
 from gliomaai_training.training.config import FitConfig
 from gliomaai_training.training.objectives.config import StudentObjectiveConfig
-from gliomaai_training.training.objectives.objective import true_mask, view_of_case
+from gliomaai_training.training.objectives.objective import view_of_case
 from gliomaai_training.training.pseudo_label_selection import select_pseudo_labels
 from gliomaai_training.training.pseudo_labels import (
     PseudoLabels,
@@ -130,9 +136,10 @@ def _samples(
     parts = []
     for case in cases:
         view = view_of_case(coarsened(case, config.voxel_mm), case.present, network.stride, device)
+        views = [view, mirrored(view)] if looks.flips else [view]
         with torch.inference_mode(), evaluating(network):
-            mask = true_mask(network.segment(view)[0].argmax(1))
-        parts.append(monte_carlo(network, [view], looks, generator, [mask]))
+            vectors = torch.stack([drawn_vector(network, one) for one in views])
+            parts.append(monte_carlo_of_vectors(network, vectors, looks, generator))
     return TaskSamples.of_all_patients(parts)
 
 

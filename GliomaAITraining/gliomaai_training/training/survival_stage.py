@@ -16,16 +16,17 @@ from torch import Tensor, nn
 from gliomaai_training.data.case_store import StoredCase, coarsened
 from gliomaai_training.data.dataset import TrainingPatients
 from gliomaai_training.data.sequence_dropout import draw_present
+from gliomaai_training.inference.monte_carlo import drawn_vector
 from gliomaai_training.losses.survival import FollowedRisks, cox_loss, ranking_loss
 from gliomaai_training.networks.build import build_network
-from gliomaai_training.networks.multitask import MultiTaskNetwork, View
+from gliomaai_training.networks.multitask import MultiTaskNetwork
 from gliomaai_training.training.checkpoint import load_checkpoint, save_finished
 from gliomaai_training.training.config import FitConfig
 from gliomaai_training.training.distributed import Processes
 from gliomaai_training.training.learning_curve import LOG, LearningCurve
 from gliomaai_training.training.objectives.config import SurvivalObjectiveConfig
 from gliomaai_training.training.objectives.multitask import RANKING, RISK
-from gliomaai_training.training.objectives.objective import true_mask, view_of_case
+from gliomaai_training.training.objectives.objective import view_of_case
 from gliomaai_training.training.schedule import learning_rate
 
 logger = logging.getLogger(__name__)
@@ -112,18 +113,13 @@ def _vectors(
             draw_present(case.present, 0.0, generator) for _ in range(views - 1)
         ]
         seen = [view_of_case(read, one, network.stride, device) for one in subsets]
-        rows.append(torch.stack([_vector(network, view) for view in seen]))
+        with torch.inference_mode():
+            found = [drawn_vector(network, view)[0].float().cpu() for view in seen]
+        rows.append(torch.stack(found))
     vectors = torch.stack(rows, 1)
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file({"vectors": vectors}, file)
     return vectors
-
-
-def _vector(network: MultiTaskNetwork, view: View) -> Tensor:
-    """What the heads read of one case, (P,), pooled in the mask that the network draws."""
-    with torch.inference_mode():
-        logits, maps = network.segment(view)
-        return network.read(maps, true_mask(logits.argmax(1)))[1][0].float().cpu()
 
 
 def _fit_head(

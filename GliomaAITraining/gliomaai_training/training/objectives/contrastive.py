@@ -8,12 +8,12 @@ from torch.nn import functional
 
 from gliomaai_training.data.batch import Sample
 from gliomaai_training.networks.multitask import MultiTaskNetwork
+from gliomaai_training.networks.pooling import label_mask
 from gliomaai_training.training.objectives.config import ContrastiveObjectiveConfig
 from gliomaai_training.training.objectives.objective import (
     Losses,
     Objective,
     output_loss,
-    true_mask,
     view_of,
 )
 
@@ -56,7 +56,7 @@ class ContrastiveObjective(Objective):
                 "a contrastive stage needs samples with two subsets of sequences, and two patients "
                 "in every batch"
             )
-        mask = true_mask(sample.labels)
+        mask = label_mask(sample.labels)
         outputs = [
             self.network(view_of(sample, present), mask)
             for present in (sample.present, sample.second)

@@ -11,13 +11,13 @@ from gliomaai_training.losses.partial_labels import partial_cross_entropy
 from gliomaai_training.losses.survival import FollowedRisks, RiskBank, cox_loss, ranking_loss
 from gliomaai_training.losses.uncertainty import UncertaintyWeights
 from gliomaai_training.networks.multitask import MultiTaskNetwork, MultiTaskOutput
+from gliomaai_training.networks.pooling import label_mask
 from gliomaai_training.training.objectives.config import MultiTaskObjectiveConfig
 from gliomaai_training.training.objectives.objective import (
     Losses,
     Objective,
     by_chance,
     output_loss,
-    true_mask,
     view_of,
 )
 
@@ -55,7 +55,7 @@ class MultiTaskObjective(Objective):
 
     def output(self, sample: Sample) -> MultiTaskOutput:
         """What the network makes of a batch, pooled in the true masks now and then."""
-        mask = true_mask(sample.labels) if by_chance(self._config.true_masks) else None
+        mask = label_mask(sample.labels) if by_chance(self._config.true_masks) else None
         output: MultiTaskOutput = self.network(view_of(sample, sample.present), mask)
         return output
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gliomaai_training.data.batch import Sample
 from gliomaai_training.data.case_store import StoredCase
@@ -16,7 +15,6 @@ from gliomaai_training.losses.segmentation import segmentation_loss
 from gliomaai_training.networks.multitask import MultiTaskNetwork, MultiTaskOutput, View
 from gliomaai_training.networks.segmentation import SegmentationNetwork
 from gliomaai_training.preprocessing.network_input import pad_to_multiple
-from gliomaai_training.vocabulary import Label
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +94,6 @@ def output_loss(output: MultiTaskOutput, sample: Sample, deep_supervision: float
         return loss
     labels = sample.labels if sample.whole is None else sample.whole.labels
     return loss + deep_supervision * segmentation_loss(output.whole_logits, labels)
-
-
-def true_mask(labels: Tensor) -> Tensor:
-    """Labels (B, Z, Y, X) as probabilities (B, 4, Z, Y, X), which `MultiTaskNetwork` pools with."""
-    return functional.one_hot(labels, len(Label)).movedim(-1, 1).float()
 
 
 def by_chance(probability: float) -> bool:

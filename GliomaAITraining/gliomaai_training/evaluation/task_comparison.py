@@ -29,7 +29,13 @@ from gliomaai_training.evaluation.task_configurations import (
     interval_of,
     views_of,
 )
-from gliomaai_training.evaluation.task_measures import SCORE_CONFIG, Draws, Floats, TaskScoreConfig
+from gliomaai_training.evaluation.task_measures import (
+    SCORE_CONFIG,
+    Draws,
+    Floats,
+    TaskScoreConfig,
+    check_metrics,
+)
 from gliomaai_training.evaluation.task_predictions import COMPLETE
 
 Row = dict[str, Any]
@@ -60,9 +66,7 @@ class ComparisonConfig:
     scores: TaskScoreConfig = SCORE_CONFIG
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.metrics if name not in TITLES]
-        if unknown or not self.metrics:
-            raise ValueError(f"metrics are some of {', '.join(TITLES)}, not {unknown or 'none'}")
+        check_metrics(self.metrics, TITLES)
 
 
 COMPARISON_COLUMNS = [

@@ -4,7 +4,7 @@ Every interval and every paired difference then comes from the same draws of pat
 cannot be told of some patients is said in the table instead of ending the evaluation.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,7 +175,7 @@ def draws_of(cases: int, config: TaskScoreConfig, patients: Sequence[str] | None
     return Draws(counts, config.bootstrap.level)
 
 
-def check_metrics(asked: Sequence[str], known: Mapping[str, Metric]) -> None:
+def check_metrics(asked: Sequence[str], known: Collection[str]) -> None:
     """
     Raises:
         ValueError: a metric is unknown, or none is asked for.

@@ -28,6 +28,7 @@ from gliomaai_training.evaluation.task_measures import (
     Draws,
     Floats,
     TaskScoreConfig,
+    check_metrics,
     draws_of,
     mean_of,
 )
@@ -67,9 +68,7 @@ class SubsetConfig:
     scores: TaskScoreConfig = SCORE_CONFIG
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.metrics if name not in TITLES]
-        if unknown or not self.metrics:
-            raise ValueError(f"metrics are some of {', '.join(TITLES)}, not {unknown or 'none'}")
+        check_metrics(self.metrics, TITLES)
 
 
 SUBSET_CONFIG = SubsetConfig()

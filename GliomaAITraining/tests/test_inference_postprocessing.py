@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from gliomaai_training.inference.postprocessing import (
+    LEAST_THRESHOLD,
+    PROBABILITY_LEVELS,
     PostprocessingConfig,
     clean_labels,
     entropy_bits,
     nested_labels,
+    overlap_threshold,
     softmax,
 )
 from gliomaai_training.vocabulary import Label
@@ -41,16 +44,43 @@ def test_entropy_is_scipys_and_at_most_two_bits(logits: NDArray[np.float32]) -> 
 
 
 @given(LOGITS)
-def test_each_region_is_where_it_is_likelier_than_what_surrounds_it(
+def test_each_region_is_where_its_probability_reaches_its_threshold(
     logits: NDArray[np.float32],
 ) -> None:
-    background, necrosis, oedema, enhancing = p = softmax(logits)
+    background, necrosis, _, enhancing = p = softmax(logits)
     labels = nested_labels(p)
-    whole = necrosis + oedema + enhancing > background
-    core = whole & (necrosis + enhancing > oedema)
-    np.testing.assert_array_equal(labels > 0, whole)
-    np.testing.assert_array_equal(np.isin(labels, (Label.NCR, Label.ET)), core)
-    np.testing.assert_array_equal(labels == Label.ET, core & (enhancing > necrosis))
+    possible = 1 - background >= 1 / PROBABILITY_LEVELS
+    core = necrosis + enhancing
+    inside = possible
+    for region, drawn in (
+        (core + p[Label.ED], labels > 0),
+        (core, np.isin(labels, (Label.NCR, Label.ET))),
+        (enhancing, labels == Label.ET),
+    ):
+        inside = inside & (region >= overlap_threshold(region[possible]))
+        np.testing.assert_array_equal(drawn, inside)
+
+
+@given(arrays(np.float32, 60, elements=st.floats(0, 1, width=32)))
+def test_no_other_threshold_is_expected_to_overlap_more(probability: NDArray[np.float32]) -> None:
+    probability = np.floor(probability * PROBABILITY_LEVELS) / np.float32(PROBABILITY_LEVELS)
+
+    def expected_dice(threshold: float) -> float:
+        drawn = probability[probability >= threshold]
+        return float(2 * drawn.sum() / max(drawn.size + probability.sum(), 1))
+
+    chosen = overlap_threshold(probability)
+    assert chosen + 1 / PROBABILITY_LEVELS >= LEAST_THRESHOLD
+    best = max(expected_dice(t) for t in np.linspace(0.21, 1, 80))
+    assert expected_dice(chosen) >= best - 1e-6
+
+
+def test_a_faint_tumour_is_drawn_below_even_odds_and_a_sure_one_near_them() -> None:
+    far = np.linspace(0, 5, 4000, dtype=np.float32)
+    sure = special.expit(20 * (1 - far))
+    assert overlap_threshold(sure) == pytest.approx(0.5, abs=0.05)
+    assert overlap_threshold(0.45 * sure) < 0.35
+    assert overlap_threshold(np.zeros(10, np.float32)) > 0
 
 
 def test_a_tumour_of_uncertain_kind_is_still_tumour() -> None:

@@ -8,6 +8,13 @@ from scipy import ndimage
 
 from gliomaai_training.vocabulary import Label
 
+PROBABILITY_LEVELS = 256
+"""Steps in which probabilities are weighed against each other; below one step, tumour is no
+possibility."""
+
+LEAST_THRESHOLD = 0.2
+"""A mask of which four voxels in five are expected to be wrong is no help to anyone."""
+
 
 @dataclass(frozen=True)
 class PostprocessingConfig:
@@ -62,20 +69,49 @@ def entropy_bits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(entropy, 0)
 
 
-def nested_labels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Labels (z, y, x) from probabilities (labels, z, y, x), decided from the outside inwards.
+def overlap_threshold(probability: NDArray[np.float32]) -> float:
+    """The threshold that draws the region of the largest expected Dice.
 
-    A voxel is tumour when that is likelier than background; a tumour voxel is core (NCR or ET) when
-    that is likelier than ED; a core voxel is ET when that is likelier than NCR. The one likeliest
-    label would be another rule: it calls a voxel background as soon as tumour's probability, though
-    the larger, is divided between labels, and so draws regions too small. Ties go outwards.
+    Where probabilities are calibrated, the voxels from threshold t upwards overlap the true region
+    by 2 sum(p, p >= t) / (count(p >= t) + sum(p)). The best t is half of that Dice (Lipton et al.
+    2014, Optimal thresholding of classifiers to maximize F1 measure, ECML-PKDD): near one half for
+    a tumour that the network is sure of, lower for a faint one.
+
+    Args:
+        probability: of a region, any shape, in [0, 1].
+
+    Returns:
+        A multiple of 1 / `PROBABILITY_LEVELS`, at least `LEAST_THRESHOLD`.
     """
-    necrosis, oedema, enhancing = probabilities[1:]
+    level = np.minimum(probability.ravel(), 1) * PROBABILITY_LEVELS
+    counts = np.bincount(level.astype(np.intp), minlength=PROBABILITY_LEVELS + 1)
+    sums = counts * np.arange(PROBABILITY_LEVELS + 1) / PROBABILITY_LEVELS
+    drawn, right = (part[::-1].cumsum()[::-1] for part in (counts, sums))
+    dice = 2 * right / np.maximum(drawn + right[0], 1)
+    least = round(LEAST_THRESHOLD * PROBABILITY_LEVELS)
+    return float(least + dice[least:].argmax()) / PROBABILITY_LEVELS
+
+
+def nested_labels(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Labels (z, y, x) from calibrated probabilities (labels, z, y, x), decided by nested region.
+
+    A voxel is tumour when the sum of the tumour labels' probabilities reaches the threshold of the
+    whole tumour, core when also that of NCR and ET reaches the core's, and ET when also its own
+    reaches ET's; each is the region's `overlap_threshold`. The one likeliest label would be another
+    rule: it calls a voxel background as soon as tumour's probability, though the larger, is divided
+    between labels, and so draws regions too small.
+    """
     labels = np.zeros(probabilities.shape[1:], np.uint8)
-    tumour = np.nonzero(necrosis + oedema + enhancing > probabilities[0])
-    necrosis, oedema, enhancing = (part[tumour] for part in (necrosis, oedema, enhancing))
-    core = np.where(enhancing > necrosis, np.uint8(Label.ET), np.uint8(Label.NCR))
-    labels[tumour] = np.where(necrosis + enhancing > oedema, core, np.uint8(Label.ED))
+    possible = np.nonzero(1 - probabilities[Label.BACKGROUND] >= 1 / PROBABILITY_LEVELS)
+    necrosis, oedema, enhancing = (part[possible] for part in probabilities[1:])
+    core = necrosis + enhancing
+    whole = core + oedema
+    chosen = np.zeros(whole.shape, np.uint8)
+    inside = np.ones(whole.shape, bool)
+    for region, label in ((whole, Label.ED), (core, Label.NCR), (enhancing, Label.ET)):
+        inside &= region >= overlap_threshold(region)
+        chosen[inside] = label
+    labels[possible] = chosen
     return labels
 
 

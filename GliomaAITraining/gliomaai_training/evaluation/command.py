@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluates every run on the patients that it never saw, and writes tables and figures."""
+    """Evaluates every run on the patients that it never saw, and writes tables and figures.
+
+    The temperature that a run is judged with comes from the patients of the other runs (its own
+    where there is no other); the summary holds the one of all, for a pack.
+    """
     from gliomaai_training.training.run_folder import read_run
 
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -85,9 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
     healthy: list[StoredCase] = []
     if arguments.tumour_free:
         healthy = tumour_free_cases(arguments.data / arguments.tumour_free, arguments.store)
-    calibration = calibrate([sample for run in runs for sample in _samples(run, arguments)])
-    settings = _pack_settings(calibration, arguments)
-    evaluated = [_evaluate_run(run, arguments, settings, healthy) for run in runs]
+    samples = [_samples(run, arguments) for run in runs]
+    evaluated = []
+    for index, run in enumerate(runs):
+        others = list(chain(*samples[:index], *samples[index + 1 :]))
+        settings = _pack_settings(calibrate(others or samples[index]), arguments)
+        evaluated.append(_evaluate_run(run, arguments, settings, healthy))
     results = pd.DataFrame([row for scores, _ in evaluated for row in scores])
     results.to_csv(arguments.out / RESULTS, index=False)
     _write_tables(results, arguments.out)
@@ -96,7 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     if healthy:
         drawn = pd.DataFrame([row for _, rows in evaluated for row in rows])
         write_table(false_tumour_table(drawn), arguments.out / TUMOUR_FREE)
-    _write_summary(results, calibration, settings, arguments.out)
+    calibration = calibrate(list(chain(*samples)))
+    _write_summary(results, calibration, _pack_settings(calibration, arguments), arguments.out)
     _draw(results, calibration, runs, arguments.out)
     return 0
 

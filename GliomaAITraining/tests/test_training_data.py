@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from gliomaai_training.cohorts.manifest import read_manifest
-from gliomaai_training.data.augmentation import AugmentationConfig
+from gliomaai_training.data.augmentation import (
+    Augmentation,
+    AugmentationConfig,
+    faded,
+    random_drift,
+    thick_slices,
+)
 from gliomaai_training.data.batch import Targets, collate
 from gliomaai_training.data.case_store import StoredCase, coarsened, load_case, store_cases
 from gliomaai_training.data.dataset import SamplingConfig, TrainingDataset, TrainingPatients
@@ -152,8 +158,9 @@ def test_normalisation_is_blind_to_scale(seed: int) -> None:
     normal = normalise(image, brain)
     assert np.allclose(normalise(image * 3.5, brain), normal, atol=1e-4)
     assert not normal[~brain].any()
-    assert abs(normal[brain].mean()) < 1e-4
-    assert normal[brain].std() == pytest.approx(1, abs=1e-3)
+    lower, middle, upper = np.percentile(normal[brain], (25, 50, 75))
+    assert abs(middle) < 1e-4
+    assert upper - lower == pytest.approx(1.349, abs=1e-3)
 
 
 def test_an_outlier_does_not_set_the_scale() -> None:
@@ -163,6 +170,25 @@ def test_an_outlier_does_not_set_the_scale() -> None:
     spoiled[0, 0, 0] = 1e6
     inner = (slice(1, None),) * 3
     assert np.allclose(normalise(spoiled, brain)[inner], normalise(image, brain)[inner], atol=0.02)
+
+
+def test_a_tumour_leaves_healthy_tissue_as_it_is() -> None:
+    generator = np.random.default_rng(2)
+    image = generator.normal(500, 40, (24, 24, 24)).astype(np.float32)
+    brain = np.ones(image.shape, bool)
+    ill = image.copy()
+    ill[:8, :16, :16] += 600  # 15 % of the brain
+    healthy = np.s_[8:]
+    moved = normalise(ill, brain)[healthy] - normalise(image, brain)[healthy]
+    assert np.abs(moved).max() < 1.0
+    assert np.median(normalise(ill, brain)[:8, :16, :16]) > 8
+
+
+def test_a_drift_is_smooth_and_as_strong_as_asked() -> None:
+    drift = np.log(random_drift((20, 24, 22), 0.2, np.random.default_rng(5)))
+    assert drift.std() == pytest.approx(0.2, rel=1e-3)
+    assert abs(drift.mean()) < 1e-3
+    assert max(np.abs(np.diff(drift, axis=axis)).max() for axis in range(3)) < 0.2
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0])
@@ -237,3 +263,37 @@ def test_two_subsets_are_named_and_shown(stored: list[StoredCase]) -> None:
 def test_cases_without_targets_are_refused(stored: list[StoredCase]) -> None:
     with pytest.raises(ValueError, match="have no targets"):
         TrainingPatients(stored, [1.0] * len(stored), {})
+
+
+def test_thick_slices_blur_across_themselves_alone() -> None:
+    image = torch.zeros(1, 12, 12, 12)
+    image[0, 6, 6, 6] = 1.0
+    blurred = thick_slices(image, axis=1, thickness_voxels=3.0)
+    assert blurred.shape == image.shape
+    assert blurred.sum() == pytest.approx(1.0, abs=0.05)
+    assert torch.count_nonzero(blurred[0, 6, :, 6]) > 1
+    assert torch.count_nonzero(blurred.sum(2)) == 1
+    assert torch.equal(thick_slices(image, 0, 1.0), image)
+
+
+def test_every_sequence_changes_by_itself_and_background_stays() -> None:
+    images = np.zeros((4, 16, 16, 16), np.float32)
+    images[:, 4:12, 4:12, 4:12] = np.random.default_rng(1).normal(1, 0.3, (8, 8, 8))
+    still = AugmentationConfig(flip_probability=0, affine_probability=0)
+    labels = np.zeros((16, 16, 16), np.uint8)
+    changed, _ = Augmentation(still)(images, labels, np.random.default_rng(2))
+    again, _ = Augmentation(still)(images, labels, np.random.default_rng(2))
+    assert torch.equal(changed, again)
+    assert (changed[:, torch.from_numpy(images[0] == 0)] == 0).all()
+    assert not torch.equal(changed[0], changed[1])
+    assert not torch.equal(changed[1], changed[2])
+
+
+def test_a_faded_tumour_lies_nearer_to_the_brains_median() -> None:
+    images = np.ones((4, 12, 12, 12), np.float32)
+    labels = np.zeros((12, 12, 12), np.uint8)
+    labels[3:9, 3:9, 3:9] = 2
+    weaker = faded(images, labels, np.array([1.0, 0.5, 0.2, 0.0]))
+    np.testing.assert_allclose(weaker[:, 6, 6, 6], (1.0, 0.5, 0.2, 0.0), atol=1e-6)
+    np.testing.assert_array_equal(weaker[:, 0, 0, 0], 1.0)
+    assert 0.5 < weaker[1, 3, 6, 6] < 1.0

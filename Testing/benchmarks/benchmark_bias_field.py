@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
-from numpy.typing import NDArray
-from scipy.ndimage import zoom
 
 from gliomaai_training.cohorts.manifest import CaseFiles
+from gliomaai_training.data.augmentation import random_drift
 from gliomaai_training.data.case_store import convert_case
 from gliomaai_training.evaluation.bootstrap import bootstrap_interval
 from gliomaai_training.evaluation.command import held_out_files
@@ -30,18 +29,6 @@ from gliomaai_training.preprocessing.bias_field import correct_bias_field
 from gliomaai_training.training.run_folder import read_run
 from gliomaai_training.vocabulary import REGIONS, SEQUENCES
 
-KNOTS = 4
-"""A coil's field is smooth: so many random values along each axis describe it."""
-
-
-def random_field(
-    shape: tuple[int, ...], strength: float, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """A smooth field with a geometric mean near 1; `strength` is the deviation of its logarithm."""
-    knots = generator.standard_normal((KNOTS,) * 3)
-    smooth = zoom(knots, [n / KNOTS for n in shape], order=3, grid_mode=True, mode="nearest")
-    return np.exp(strength * smooth / smooth.std()).astype(np.float32)
-
 
 def changed_case(
     case: CaseFiles, folder: Path, strength: float, n4: bool, generator: np.random.Generator
@@ -52,7 +39,7 @@ def changed_case(
         image = sitk.ReadImage(str(file), sitk.sitkFloat32)
         if strength > 0:
             array = sitk.GetArrayFromImage(image)
-            drifted = sitk.GetImageFromArray(array * random_field(array.shape, strength, generator))
+            drifted = sitk.GetImageFromArray(array * random_drift(array.shape, strength, generator))
             drifted.CopyInformation(image)
             image = drifted
         brain = sitk.Cast(image != 0, sitk.sitkUInt8)

@@ -48,9 +48,17 @@ class StoredCase:
         """Volume of a voxel in mL."""
         return float(np.prod(self.voxel_mm)) / 1000.0
 
-    def normalised(self) -> NDArray[np.float32]:
-        """The images as a network reads them, (4, z, y, x)."""
-        return np.stack([normalise(image, self.brain) for image in self.images])
+    def normalised(self, factors: Sequence[NDArray[np.float32]] = ()) -> NDArray[np.float32]:
+        """The images as a network reads them, (4, z, y, x).
+
+        Args:
+            factors: (z, y, x) for each sequence, multiplied in before; or none.
+        """
+        brain = self.brain
+        images = (
+            [i * f for i, f in zip(self.images, factors, strict=True)] if factors else self.images
+        )
+        return np.stack([normalise(image, brain) for image in images])
 
 
 def store_cases(cases: Sequence[CaseFiles], folder: Path) -> list[Path]:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from gliomaai_training.data.augmentation import Augmentation, AugmentationConfig
+from gliomaai_training.data.augmentation import (
+    Augmentation,
+    AugmentationConfig,
+    faded,
+    random_drift,
+)
 from gliomaai_training.data.batch import MixedIn, Sample, Targets, Whole
 from gliomaai_training.data.case_store import StoredCase
 from gliomaai_training.data.sequence_dropout import draw_present
@@ -72,7 +77,7 @@ class TrainingDataset(Dataset[Sample]):
         self._patients = patients
         self._shares = np.asarray(patients.weights, float) / np.sum(patients.weights)
         self._sampling = sampling
-        self._flip = augmentation.flip_probability
+        self._changes = augmentation
         if sampling.whole_beside_crop:  # then crop and whole are mirrored together, before
             augmentation = augmentation.model_copy(update={"flip_probability": 0.0})
         self._augment = Augmentation(augmentation)
@@ -115,13 +120,23 @@ class TrainingDataset(Dataset[Sample]):
         return _Volume(mixed.images, mixed.labels), MixedIn(targets[donor.case], mixed.share)
 
     def _volume(self, case: StoredCase, generator: np.random.Generator) -> "_Volume":
-        volume = _Volume(case.normalised(), case.labels)
-        if not self._sampling.whole_beside_crop or generator.random() >= self._flip:
-            return volume
-        images, labels = volume
-        return _Volume(
-            np.ascontiguousarray(images[..., ::-1]), np.ascontiguousarray(labels[..., ::-1])
-        )
+        """A patient whose coils drift and whose tumour fades at times."""
+        changes = self._changes
+        images = case.normalised(self._drifts(case, generator))
+        if generator.random() < changes.fade_probability:
+            shares = generator.uniform(changes.fade_least, 1.0, len(images))
+            images = faded(images, case.labels, shares)
+        if self._sampling.whole_beside_crop and generator.random() < changes.flip_probability:
+            return _Volume(*(np.ascontiguousarray(a[..., ::-1]) for a in (images, case.labels)))
+        return _Volume(images, case.labels)
+
+    def _drifts(
+        self, case: StoredCase, generator: np.random.Generator
+    ) -> list[NDArray[np.float32]]:
+        if generator.random() >= self._changes.drift_probability:
+            return []
+        log_sd = self._changes.drift_log_sd * generator.random(len(case.images))
+        return [random_drift(case.labels.shape, sd, generator) for sd in log_sd]
 
     def _cut(self, volume: "_Volume", generator: np.random.Generator) -> "_Cut":
         """The sample's field of view, padded to a multiple of the stride."""

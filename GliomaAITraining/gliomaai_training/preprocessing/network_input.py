@@ -14,6 +14,11 @@ from gliomaai_training.vocabulary import SEQUENCES
 CLIP_PERCENTILES = (0.1, 99.9)
 """Intensities of the brain outside these are clipped, so that no single voxel sets the scale."""
 
+NORMALISATION = "median and interquartile range"
+"""How `normalise` scales: a pack names it, as a network is right for the one it learned with."""
+
+NORMAL_INTERQUARTILE_RANGE = 1.349
+"""Of a normal distribution with variance 1."""
 
 _Voxel = TypeVar("_Voxel", bound=np.generic)
 
@@ -98,7 +103,10 @@ def pad_to_multiple(array: NDArray[Any], multiple: int) -> NDArray[Any]:
 
 
 def normalise(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Zero mean and unit variance inside the brain after clipping the tails; 0 elsewhere.
+    """Median 0 and interquartile range that of unit variance inside the brain; 0 elsewhere.
+
+    Not mean and variance: a tumour moves them, so that healthy tissue would look different beside
+    it, and the brightest part of a healthy brain would be blown up to what tumour looks like.
 
     Voxels that are exactly 0 inside the brain hold no signal (outside that sequence's field of
     view) and stay 0.
@@ -113,9 +121,11 @@ def normalise(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[n
     if values.size == 0:
         return result
     # Percentiles of a regular sample: a full sort of millions of voxels buys no precision.
-    low, high = np.percentile(values[:: max(1, values.size // 200_000)], CLIP_PERCENTILES)
-    values = np.clip(values, low, high)
-    deviation = float(values.std())
-    if deviation > 0:
-        result[inside] = (values - values.mean()) / deviation
+    sample = values[:: max(1, values.size // 200_000)]
+    low, high = np.percentile(sample, CLIP_PERCENTILES)
+    lower, middle, upper = np.percentile(sample, (25, 50, 75))
+    # More than half of the voxels alike, as in a phantom: the range is 0, the deviation is not.
+    scale = float((upper - lower) / NORMAL_INTERQUARTILE_RANGE or values.std())
+    if scale > 0:
+        result[inside] = (np.clip(values, low, high) - middle) / scale
     return result

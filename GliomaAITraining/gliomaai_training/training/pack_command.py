@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gliomaai_training.evaluation.command import SUMMARY
 from gliomaai_training.inference.model_pack import CARD, write_model_pack
+from gliomaai_training.preprocessing.network_input import NORMALISATION
 from gliomaai_training.training.model_card import PackNotes, segmentation_card
 from gliomaai_training.training.run_folder import read_run
 from gliomaai_training.vocabulary import SEQUENCES, Label
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             "task": "segmentation",
             "network": config.network,
             "voxel_mm": config.voxel_mm,
+            "normalisation": NORMALISATION,
             **{section: summary[section] for section in ("calibration", "postprocessing")},
         },
     }

@@ -126,9 +126,13 @@ class TrainingDataset(Dataset[Sample]):
         if generator.random() < changes.fade_probability:
             shares = generator.uniform(changes.fade_least, 1.0, len(images))
             images = faded(images, case.labels, shares)
+        labels = case.labels
         if self._sampling.whole_beside_crop and generator.random() < changes.flip_probability:
-            return _Volume(*(np.ascontiguousarray(a[..., ::-1]) for a in (images, case.labels)))
-        return _Volume(images, case.labels)
+            images, labels = (
+                np.ascontiguousarray(images[..., ::-1]),
+                np.ascontiguousarray(labels[..., ::-1]),
+            )
+        return _Volume(images, labels)
 
     def _drifts(
         self, case: StoredCase, generator: np.random.Generator

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from gliomaai_training.cohorts.clinical import ClinicalCohort, clinical_table, state_columns
 from gliomaai_training.diagnosis.states import STATE_FACTS, WHO_STATES
-from gliomaai_training.evaluation.task_predictions import COMPLETE, class_columns
-from gliomaai_training.evaluation.task_truth import TaskTruth, truth_of
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE, class_columns
+from gliomaai_training.evaluation.tasks.truth import TaskTruth, truth_of
 
 Floats = NDArray[np.float64]
 

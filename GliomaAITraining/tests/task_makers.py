@@ -9,9 +9,9 @@ from gliomaai_training.cohorts.clinical import ClinicalCohort, clinical_table, s
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.states import LABELS, STATE_FACTS
 from gliomaai_training.evaluation.bootstrap import BootstrapConfig
-from gliomaai_training.evaluation.task_measures import TaskScoreConfig
-from gliomaai_training.evaluation.task_predictions import COMPLETE, class_columns
-from gliomaai_training.evaluation.task_truth import TaskTruth, truth_of
+from gliomaai_training.evaluation.tasks.measures import TaskScoreConfig
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE, class_columns
+from gliomaai_training.evaluation.tasks.truth import TaskTruth, truth_of
 from gliomaai_training.vocabulary import REGIONS
 
 STATES = ("GBM", "A2", "A3", "A4", "O2", "O3")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prediction_makers import cohort_of_states, drawn_truth, state_chances, table_of
 
-from gliomaai_training.evaluation.abstention import (
+from gliomaai_training.evaluation.bootstrap import BootstrapConfig
+from gliomaai_training.evaluation.tasks.abstention import (
     CONFIDENCE,
     AbstentionConfig,
     AbstentionRule,
@@ -19,10 +20,9 @@ from gliomaai_training.evaluation.abstention import (
     rules_of,
     sureness_of,
 )
-from gliomaai_training.evaluation.abstention_figure import risk_coverage_plot
-from gliomaai_training.evaluation.bootstrap import BootstrapConfig
-from gliomaai_training.evaluation.task_answers import Answers, HeldOut, answers
-from gliomaai_training.evaluation.task_truth import TaskTruth, truth_of
+from gliomaai_training.evaluation.tasks.abstention_figure import risk_coverage_plot
+from gliomaai_training.evaluation.tasks.answers import Answers, HeldOut, answers
+from gliomaai_training.evaluation.tasks.truth import TaskTruth, truth_of
 
 FEW = BootstrapConfig(resamples=40)
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import FACTS, fact_probabilities
 from gliomaai_training.diagnosis.states import LABELS, WHO_STATES, marginals
-from gliomaai_training.evaluation.task_predictions import COMPLETE, check_predictions, runs_of
-from gliomaai_training.evaluation.task_uncertainty import (
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE, check_predictions, runs_of
+from gliomaai_training.evaluation.tasks.uncertainty import (
     ENSEMBLE,
     MEASURES,
     ensemble_of_tables,

@@ -20,8 +20,8 @@ from gliomaai_training.evaluation.bootstrap import BootstrapConfig
 from gliomaai_training.evaluation.figures import probability_plot
 from gliomaai_training.evaluation.probability_scores import calibration_error
 from gliomaai_training.evaluation.reliability import TEMPERATURE_RANGE, fit_temperature
-from gliomaai_training.evaluation.task_answers import HeldOut, answers, tasks_in
-from gliomaai_training.evaluation.task_calibration import (
+from gliomaai_training.evaluation.tasks.answers import HeldOut, answers, tasks_in
+from gliomaai_training.evaluation.tasks.calibration import (
     AS_PREDICTED,
     SCALED,
     CalibrationScores,
@@ -29,12 +29,12 @@ from gliomaai_training.evaluation.task_calibration import (
     calibration_table,
     log_losses,
 )
-from gliomaai_training.evaluation.task_temperature import (
+from gliomaai_training.evaluation.tasks.temperature import (
     fit_task_temperature,
     fit_temperatures,
     rescaled,
 )
-from gliomaai_training.evaluation.task_truth import truth_of
+from gliomaai_training.evaluation.tasks.truth import truth_of
 
 FEW = BootstrapConfig(resamples=30)
 

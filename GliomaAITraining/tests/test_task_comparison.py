@@ -10,7 +10,7 @@ from task_makers import QUICK, made_up_truth, predictions_of, results_of
 
 from gliomaai_training.evaluation.bootstrap import paired_difference
 from gliomaai_training.evaluation.multiplicity import holm
-from gliomaai_training.evaluation.task_comparison import (
+from gliomaai_training.evaluation.tasks.comparison import (
     NOT_SHOWN,
     WORSE,
     ComparisonConfig,
@@ -20,17 +20,17 @@ from gliomaai_training.evaluation.task_comparison import (
     seed_error,
     write_comparison,
 )
-from gliomaai_training.evaluation.task_configurations import Configuration, ReferenceStandard
-from gliomaai_training.evaluation.task_figures import (
+from gliomaai_training.evaluation.tasks.configurations import Configuration, ReferenceStandard
+from gliomaai_training.evaluation.tasks.figures import (
     comparison_figure,
     difference_figure,
     reliability_curves,
     task_reliability_figure,
 )
-from gliomaai_training.evaluation.task_measures import judged
-from gliomaai_training.evaluation.task_predictions import runs_of
-from gliomaai_training.evaluation.task_scores import task_scores
-from gliomaai_training.evaluation.task_segmentation import check_results, dice_runs
+from gliomaai_training.evaluation.tasks.measures import judged
+from gliomaai_training.evaluation.tasks.predictions import runs_of
+from gliomaai_training.evaluation.tasks.scores import task_scores
+from gliomaai_training.evaluation.tasks.segmentation import check_results, dice_runs
 
 TRUTH = made_up_truth(80)
 JUDGE = ReferenceStandard(TRUTH)

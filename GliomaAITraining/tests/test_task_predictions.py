@@ -9,13 +9,13 @@ import pytest
 from clinical_makers import cohort_of
 from task_makers import heads, made_up_patients, made_up_truth, predictions_of
 
-from gliomaai_training.evaluation.task_predictions import (
+from gliomaai_training.evaluation.tasks.predictions import (
     check_predictions,
     class_columns,
     read_predictions,
     runs_of,
 )
-from gliomaai_training.evaluation.task_truth import read_true_risk, truth_of
+from gliomaai_training.evaluation.tasks.truth import read_true_risk, truth_of
 
 TRUTH = made_up_truth(12)
 

@@ -23,17 +23,17 @@ from gliomaai_training.evaluation.probability_scores import (
     calibration_error,
     resampled_calibration_error,
 )
-from gliomaai_training.evaluation.task_coherence import HEADS, KINDS, coherence_table
-from gliomaai_training.evaluation.task_measures import Judged, judged
-from gliomaai_training.evaluation.task_predictions import COMPLETE, class_columns, runs_of
-from gliomaai_training.evaluation.task_scores import (
+from gliomaai_training.evaluation.tasks.coherence import HEADS, KINDS, coherence_table
+from gliomaai_training.evaluation.tasks.measures import Judged, judged
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE, class_columns, runs_of
+from gliomaai_training.evaluation.tasks.scores import (
     LEAK,
     METRICS,
     oracle_table,
     readable_scores,
     task_scores,
 )
-from gliomaai_training.evaluation.task_truth import TaskTruth, truth_of
+from gliomaai_training.evaluation.tasks.truth import TaskTruth, truth_of
 from gliomaai_training.survival.concordance import harrell_c
 from gliomaai_training.survival.outcome import outcome
 

@@ -6,11 +6,11 @@ import pytest
 from task_makers import QUICK, made_up_truth, predictions_of, results_of
 
 from gliomaai_training.evaluation.tables import all_subsets, subset_name
-from gliomaai_training.evaluation.task_configurations import Configuration, ReferenceStandard
-from gliomaai_training.evaluation.task_measures import judged
-from gliomaai_training.evaluation.task_predictions import runs_of
-from gliomaai_training.evaluation.task_scores import task_scores
-from gliomaai_training.evaluation.task_subsets import (
+from gliomaai_training.evaluation.tasks.configurations import Configuration, ReferenceStandard
+from gliomaai_training.evaluation.tasks.measures import judged
+from gliomaai_training.evaluation.tasks.predictions import runs_of
+from gliomaai_training.evaluation.tasks.scores import task_scores
+from gliomaai_training.evaluation.tasks.subsets import (
     MEAN,
     OVER,
     SubsetConfig,

@@ -7,29 +7,29 @@ import numpy as np
 import pandas as pd
 
 from gliomaai_training.cohorts.simulated import LIMITS, read_simulated
-from gliomaai_training.evaluation.task_answers import HeldOut
-from gliomaai_training.evaluation.task_calibration import calibration_table
-from gliomaai_training.evaluation.task_coherence import coherence_table
-from gliomaai_training.evaluation.task_comparison import (
+from gliomaai_training.evaluation.tasks.answers import HeldOut
+from gliomaai_training.evaluation.tasks.calibration import calibration_table
+from gliomaai_training.evaluation.tasks.coherence import coherence_table
+from gliomaai_training.evaluation.tasks.comparison import (
     ComparisonConfig,
     compare_configurations,
     comparison_table,
     difference_table,
     rounded,
 )
-from gliomaai_training.evaluation.task_configurations import Configuration, ReferenceStandard
-from gliomaai_training.evaluation.task_figures import difference_figure
-from gliomaai_training.evaluation.task_measures import TaskScoreConfig, judged
-from gliomaai_training.evaluation.task_predictions import runs_of
-from gliomaai_training.evaluation.task_scores import oracle_table
-from gliomaai_training.evaluation.task_subsets import (
+from gliomaai_training.evaluation.tasks.configurations import Configuration, ReferenceStandard
+from gliomaai_training.evaluation.tasks.figures import difference_figure
+from gliomaai_training.evaluation.tasks.measures import TaskScoreConfig, judged
+from gliomaai_training.evaluation.tasks.predictions import runs_of
+from gliomaai_training.evaluation.tasks.scores import oracle_table
+from gliomaai_training.evaluation.tasks.subsets import (
     SubsetConfig,
     subset_gain,
     subset_scores,
     t1gd_law,
     task_subset_table,
 )
-from gliomaai_training.evaluation.task_truth import read_true_risk, truth_of
+from gliomaai_training.evaluation.tasks.truth import read_true_risk, truth_of
 from gliomaai_training.progress import Progress
 from gliomaai_training.studies.networks_config import NetworksConfig, read_networks
 from gliomaai_training.studies.networks_runs import Places, RowPredictions, all_predictions

@@ -9,8 +9,8 @@ import pandas as pd
 
 from gliomaai_training.cohorts.manifest import CaseFiles
 from gliomaai_training.data.case_store import load_case, store_cases
-from gliomaai_training.evaluation.network_predictions import NetworkPredictions, predict_cases
 from gliomaai_training.evaluation.tables import all_subsets
+from gliomaai_training.evaluation.tasks.network_predictions import NetworkPredictions, predict_cases
 from gliomaai_training.progress import Progress
 from gliomaai_training.studies.networks_config import NetworkRow, NetworksConfig
 from gliomaai_training.training.cases import dealt_cases

@@ -16,7 +16,7 @@ from torch import Tensor
 from gliomaai_training.data.case_store import StoredCase, coarsened
 from gliomaai_training.data.dataset import TrainingPatients
 from gliomaai_training.data.targets import CLASSES, PatientTargets
-from gliomaai_training.evaluation.task_temperature import fit_task_temperature
+from gliomaai_training.evaluation.tasks.temperature import fit_task_temperature
 from gliomaai_training.inference.monte_carlo import (
     MonteCarloConfig,
     drawn_vector,

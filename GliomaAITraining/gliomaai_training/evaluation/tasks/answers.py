@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import FACTS, fact_probabilities
-from gliomaai_training.evaluation.task_predictions import COMPLETE, FOLD, class_columns
-from gliomaai_training.evaluation.task_truth import TaskTruth
-from gliomaai_training.evaluation.task_uncertainty import MEASURES
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE, FOLD, class_columns
+from gliomaai_training.evaluation.tasks.truth import TaskTruth
+from gliomaai_training.evaluation.tasks.uncertainty import MEASURES
 from gliomaai_training.inference.task_heads import STATE
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ class HeldOut:
     """
 
     validation: pd.DataFrame
-    """On whom temperatures and thresholds are chosen: a table as in `task_predictions`, in which
+    """On whom temperatures and thresholds are chosen: a table as in `predictions`, in which
     several networks (by `fold`) may have been asked the same case."""
     test: pd.DataFrame
     """On whom they are judged."""
@@ -60,7 +60,7 @@ class Answers:
     possible: Rows
     """(m, k) which classes the patient can have, never all."""
     spread: dict[str, Floats] = field(default_factory=dict)
-    """Of `task_uncertainty.MEASURES` those that the table has, (m,)."""
+    """Of `uncertainty.MEASURES` those that the table has, (m,)."""
 
     @property
     def decided(self) -> Rows:
@@ -100,7 +100,7 @@ def answers(table: pd.DataFrame, truth: TaskTruth, task: str, sequences: str = C
     """A task's predictions from one subset of sequences, of those of whom something is known.
 
     Args:
-        table: as in `task_predictions`.
+        table: as in `predictions`.
         truth: of the cases.
         task: one of `tasks_in`.
         sequences: as `tables.subset_name` writes them.

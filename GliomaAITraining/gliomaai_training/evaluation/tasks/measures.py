@@ -18,8 +18,8 @@ from gliomaai_training.evaluation.bootstrap import (
     percentile_interval,
 )
 from gliomaai_training.evaluation.probability_scores import resampled_calibration_error
-from gliomaai_training.evaluation.task_predictions import RISK, TaskRuns
-from gliomaai_training.evaluation.task_truth import Rows, TaskTruth
+from gliomaai_training.evaluation.tasks.predictions import RISK, TaskRuns
+from gliomaai_training.evaluation.tasks.truth import Rows, TaskTruth
 from gliomaai_training.survival.outcome import Outcome
 
 Floats = NDArray[np.float64]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from gliomaai_training.evaluation.abstention import RiskCoverage
 from gliomaai_training.evaluation.figures import COLOURS, figure_panels
+from gliomaai_training.evaluation.tasks.abstention import RiskCoverage
 
 
 def risk_coverage_plot(

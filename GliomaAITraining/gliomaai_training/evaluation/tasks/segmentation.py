@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gliomaai_training.evaluation.tables import RESULT_COLUMNS
-from gliomaai_training.evaluation.task_measures import Floats
-from gliomaai_training.evaluation.task_predictions import COMPLETE
+from gliomaai_training.evaluation.tasks.measures import Floats
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE
 from gliomaai_training.vocabulary import REGIONS
 
 RUN = "run"

@@ -1,6 +1,6 @@
 """How well one network does its tasks, run by run, and whether it knows more than it can.
 
-Takes the table of predictions (`task_predictions`) and what is known of its patients
+Takes the table of predictions (`predictions`) and what is known of its patients
 (`task_truth`); intervals are percentile bootstraps by patient.
 """
 
@@ -14,9 +14,9 @@ import pandas as pd
 
 from gliomaai_training.evaluation.bootstrap import Interval
 from gliomaai_training.evaluation.paired import PairedDifference
-from gliomaai_training.evaluation.task_coherence import COHERENCE_METRICS
-from gliomaai_training.evaluation.task_diagnosis_metrics import DIAGNOSIS_METRICS
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.coherence import COHERENCE_METRICS
+from gliomaai_training.evaluation.tasks.diagnosis_metrics import DIAGNOSIS_METRICS
+from gliomaai_training.evaluation.tasks.measures import (
     SCORE_CONFIG,
     Draws,
     Judged,
@@ -26,7 +26,7 @@ from gliomaai_training.evaluation.task_measures import (
     check_metrics,
     draws_of,
 )
-from gliomaai_training.evaluation.task_risk_metrics import GROUPS, RISK_METRICS, followed
+from gliomaai_training.evaluation.tasks.risk_metrics import GROUPS, RISK_METRICS, followed
 from gliomaai_training.survival.comparison import share_difference
 from gliomaai_training.survival.concordance import comparable_pairs
 
@@ -66,7 +66,7 @@ def task_scores(
     """Every metric of every run, by every head that it can be read from.
 
     Args:
-        one: predictions with the truth, as `task_measures.judged` gives them.
+        one: predictions with the truth, as `measures.judged` gives them.
         config: of the intervals.
         metrics: names of `METRICS`; those without a head in the network are passed over.
 

@@ -14,9 +14,9 @@ from scipy.special import logsumexp
 
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.evaluation.reliability import TEMPERATURE_RANGE
-from gliomaai_training.evaluation.task_answers import Floats, Rows, answers, networks_of
-from gliomaai_training.evaluation.task_predictions import COMPLETE, class_columns
-from gliomaai_training.evaluation.task_truth import TaskTruth
+from gliomaai_training.evaluation.tasks.answers import Floats, Rows, answers, networks_of
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE, class_columns
+from gliomaai_training.evaluation.tasks.truth import TaskTruth
 
 SMALLEST = 1e-12
 """Probabilities are kept this far from 0 where their logarithm is needed."""
@@ -92,7 +92,7 @@ def fit_temperatures(
     the state have the state's. Where nothing is known of anybody, there is none.
 
     Raises:
-        ValueError: as `task_answers.answers`.
+        ValueError: as `answers.answers`.
     """
     found: dict[Network, dict[str, TemperatureFit]] = {}
     for task in heads_in(validation):

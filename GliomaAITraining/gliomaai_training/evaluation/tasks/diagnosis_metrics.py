@@ -11,7 +11,7 @@ from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import fact_probabilities
 from gliomaai_training.diagnosis.states import CODELETED, LABELS, MUTANT, WHO_STATES, of_states
 from gliomaai_training.evaluation.auc import resampled_auc
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.measures import (
     FEWEST,
     Counts,
     Floats,
@@ -23,8 +23,8 @@ from gliomaai_training.evaluation.task_measures import (
     mean_of,
     measured,
 )
-from gliomaai_training.evaluation.task_predictions import TaskRuns
-from gliomaai_training.evaluation.task_truth import Rows, TaskTruth
+from gliomaai_training.evaluation.tasks.predictions import TaskRuns
+from gliomaai_training.evaluation.tasks.truth import Rows, TaskTruth
 
 GRADES = CLASSES["grade"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gliomaai_training.evaluation.bootstrap import BOOTSTRAP, BootstrapConfig, Interval, intervals
-from gliomaai_training.evaluation.task_answers import (
+from gliomaai_training.evaluation.tasks.answers import (
     Answers,
     Floats,
     HeldOut,
@@ -21,12 +21,12 @@ from gliomaai_training.evaluation.task_answers import (
     draws_of_rows,
     tasks_in,
 )
-from gliomaai_training.evaluation.task_predictions import COMPLETE
-from gliomaai_training.evaluation.task_truth import TaskTruth
-from gliomaai_training.evaluation.task_uncertainty import MEASURES
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE
+from gliomaai_training.evaluation.tasks.truth import TaskTruth
+from gliomaai_training.evaluation.tasks.uncertainty import MEASURES
 
 CONFIDENCE = "confidence"
-"""Abstains where the most likely class's probability is low; by any of `task_uncertainty.MEASURES`,
+"""Abstains where the most likely class's probability is low; by any of `uncertainty.MEASURES`,
 where that is high."""
 
 FEWEST = 10
@@ -161,7 +161,7 @@ def choose_threshold(
 
     Args:
         given: answers of validation patients; the undecided are left out.
-        measure: `CONFIDENCE` or one of `task_uncertainty.MEASURES`.
+        measure: `CONFIDENCE` or one of `uncertainty.MEASURES`.
         target_error: share of wrong ones among the answers given.
         fewest: answers that it must give.
 
@@ -254,7 +254,7 @@ def abstention_table(
         config: of the rule and its judgement.
 
     Raises:
-        ValueError: as `task_answers.answers`, or a network was never asked a validation patient.
+        ValueError: as `answers.answers`, or a network was never asked a validation patient.
     """
     rows = []
     for name, held in named.items():

@@ -16,7 +16,7 @@ from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import fact_probabilities
 from gliomaai_training.diagnosis.states import CODELETED, LABELS, WILD_TYPE
 from gliomaai_training.evaluation.paired import wilson_interval
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.measures import (
     INDEPENDENT,
     Judged,
     Measure,
@@ -25,7 +25,7 @@ from gliomaai_training.evaluation.task_measures import (
     mean_of,
     measured,
 )
-from gliomaai_training.evaluation.task_predictions import TaskRuns
+from gliomaai_training.evaluation.tasks.predictions import TaskRuns
 
 Words = NDArray[np.object_]
 

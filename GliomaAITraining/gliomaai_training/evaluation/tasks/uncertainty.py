@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gliomaai_training.data.targets import CLASSES
-from gliomaai_training.evaluation.task_predictions import KEYS, RISK, class_columns
+from gliomaai_training.evaluation.tasks.predictions import KEYS, RISK, class_columns
 from gliomaai_training.inference.ensemble import RiskScale, risk_scale, standardised
 from gliomaai_training.inference.uncertainty import TaskSamples
 
@@ -20,7 +20,7 @@ _MATCHED = ["case", "patient", "sequences"]
 
 
 def uncertainty_table(samples: TaskSamples, rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean predictions with their uncertainty, in the form of `task_predictions`.
+    """Mean predictions with their uncertainty, in the form of `predictions`.
 
     Args:
         samples: of n patients.
@@ -57,7 +57,7 @@ def ensemble_of_tables(
     """Several networks' predictions as one ensemble's, of the rows that all of them have.
 
     Args:
-        tables: one for each network, as in `task_predictions`; rows are matched by case and subset
+        tables: one for each network, as in `predictions`; rows are matched by case and subset
             of sequences.
         scales: of each network's risks; None takes each table's own risks, all rows of it.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gliomaai_training.evaluation.bootstrap import Interval
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.measures import (
     Draws,
     Floats,
     Judged,
@@ -16,15 +16,15 @@ from gliomaai_training.evaluation.task_measures import (
     judged,
     mean_of,
 )
-from gliomaai_training.evaluation.task_predictions import TaskRuns, check_predictions, side_by_side
-from gliomaai_training.evaluation.task_scores import METRICS
-from gliomaai_training.evaluation.task_segmentation import (
+from gliomaai_training.evaluation.tasks.predictions import TaskRuns, check_predictions, side_by_side
+from gliomaai_training.evaluation.tasks.scores import METRICS
+from gliomaai_training.evaluation.tasks.segmentation import (
     DiceRuns,
     check_results,
     common_dice,
     dice_side_by_side,
 )
-from gliomaai_training.evaluation.task_truth import TaskTruth
+from gliomaai_training.evaluation.tasks.truth import TaskTruth
 from gliomaai_training.survival.outcome import Outcome
 from gliomaai_training.vocabulary import REGIONS
 
@@ -47,7 +47,7 @@ class Configuration:
 
     name: str
     predictions: pd.DataFrame | None = None
-    """Of the tasks (`task_predictions`); None if the network segments only."""
+    """Of the tasks (`predictions`); None if the network segments only."""
     segmentation: pd.DataFrame | None = None
     """Results table of `tables`, with a column `run` if there are several seeds; None if the
     network does not segment."""
@@ -76,7 +76,7 @@ class ReferenceStandard:
 
     truth: TaskTruth
     training: Outcome | None = None
-    """As `task_measures.Judged.training`."""
+    """As `measures.Judged.training`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ def views_of(
         config: of the draws, which are the same for all tables.
 
     Raises:
-        ValueError: as `task_predictions.runs_of` and `task_segmentation.dice_runs`, no patient is
+        ValueError: as `predictions.runs_of` and `segmentation.dice_runs`, no patient is
             in all tables, or one is not in the cohort.
     """
     checked: dict[str, tuple[pd.DataFrame | None, pd.DataFrame | None]] = {}

@@ -13,8 +13,8 @@ import pandas as pd
 from gliomaai_training.evaluation.multiplicity import holm
 from gliomaai_training.evaluation.paired import bootstrap_p
 from gliomaai_training.evaluation.tables import all_subsets, sequence_cells, subset_name
-from gliomaai_training.evaluation.task_comparison import Row, records, seed_error, spread_of
-from gliomaai_training.evaluation.task_configurations import (
+from gliomaai_training.evaluation.tasks.comparison import Row, records, seed_error, spread_of
+from gliomaai_training.evaluation.tasks.configurations import (
     DICE,
     TITLES,
     Configuration,
@@ -23,7 +23,7 @@ from gliomaai_training.evaluation.task_configurations import (
     interval_of,
     views_of,
 )
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.measures import (
     SCORE_CONFIG,
     Draws,
     Floats,
@@ -32,8 +32,8 @@ from gliomaai_training.evaluation.task_measures import (
     draws_of,
     mean_of,
 )
-from gliomaai_training.evaluation.task_predictions import COMPLETE
-from gliomaai_training.evaluation.task_segmentation import (
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE
+from gliomaai_training.evaluation.tasks.segmentation import (
     check_results,
     common_dice,
     dice_side_by_side,
@@ -101,7 +101,7 @@ def subset_scores(
         for a metric that cannot be told of every subset.
 
     Raises:
-        ValueError: as `task_configurations.views_of`.
+        ValueError: as `configurations.views_of`.
     """
     subsets = subsets_of(configuration)
     views = views_of([(configuration, one) for one in subsets], judge, config.scores)
@@ -163,7 +163,7 @@ def subset_gain(
         the metrics of the same mean.
 
     Raises:
-        ValueError: the two were given different subsets, or as `task_configurations.views_of`.
+        ValueError: the two were given different subsets, or as `configurations.views_of`.
     """
     subsets = subsets_of(adapted)
     if subsets != subsets_of(plain):
@@ -274,7 +274,7 @@ def t1gd_law(results: pd.DataFrame, config: TaskScoreConfig = SCORE_CONFIG) -> p
         1 for finding none, which hides the collapse: hence the second rows.
 
     Raises:
-        ValueError: as `task_segmentation.check_results`, or no subset with or none without T1Gd.
+        ValueError: as `segmentation.check_results`, or no subset with or none without T1Gd.
     """
     table = check_results(results)
     groups = {"all": table}

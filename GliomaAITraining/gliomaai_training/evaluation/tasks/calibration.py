@@ -20,7 +20,7 @@ from gliomaai_training.evaluation.probability_scores import (
     calibration_error,
     resampled_calibration_error,
 )
-from gliomaai_training.evaluation.task_answers import (
+from gliomaai_training.evaluation.tasks.answers import (
     Answers,
     Floats,
     HeldOut,
@@ -28,8 +28,8 @@ from gliomaai_training.evaluation.task_answers import (
     draws_of_rows,
     tasks_in,
 )
-from gliomaai_training.evaluation.task_predictions import COMPLETE
-from gliomaai_training.evaluation.task_temperature import (
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE
+from gliomaai_training.evaluation.tasks.temperature import (
     SMALLEST,
     Network,
     TemperatureFit,
@@ -37,7 +37,7 @@ from gliomaai_training.evaluation.task_temperature import (
     heads_in,
     rescaled,
 )
-from gliomaai_training.evaluation.task_truth import TaskTruth
+from gliomaai_training.evaluation.tasks.truth import TaskTruth
 from gliomaai_training.inference.task_heads import STATE
 
 BY_CHANCE = 200
@@ -127,7 +127,7 @@ def calibration_table(
         has no row, and one of which validation knows nothing none scaled.
 
     Raises:
-        ValueError: as `fit_temperatures` and `task_answers.answers`.
+        ValueError: as `fit_temperatures` and `answers.answers`.
     """
     rows = []
     for name, held in named.items():

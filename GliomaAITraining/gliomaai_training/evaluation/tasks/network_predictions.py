@@ -11,7 +11,7 @@ from gliomaai_training.data.case_store import StoredCase
 from gliomaai_training.evaluation.cross_validation import scored, seen_through
 from gliomaai_training.evaluation.run_pack import run_pack, voxel_of
 from gliomaai_training.evaluation.tables import subset_name
-from gliomaai_training.evaluation.task_predictions import RISK
+from gliomaai_training.evaluation.tasks.predictions import RISK
 from gliomaai_training.inference.config import AUTOMATIC, EngineConfig
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.inference.task_heads import TaskPrediction, TaskReader
@@ -31,7 +31,7 @@ class NetworkPredictions:
     dice: pd.DataFrame
     """Results as `evaluation.tables` has them."""
     tasks: pd.DataFrame
-    """Predictions as `task_predictions` has them, without `run`; empty without tasks."""
+    """Predictions as `predictions` has them, without `run`; empty without tasks."""
 
     def write(self, folder: Path) -> None:
         """Writes both tables; the results last, so that they stand for the whole."""

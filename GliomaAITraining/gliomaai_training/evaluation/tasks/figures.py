@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from gliomaai_training.evaluation.figures import COLOURS, figure_panels, probability_panel
 from gliomaai_training.evaluation.probability_scores import Bin, calibration_bins
-from gliomaai_training.evaluation.task_comparison import Row, records
-from gliomaai_training.evaluation.task_diagnosis_metrics import QUESTIONS, answered, state_calls
-from gliomaai_training.evaluation.task_measures import Floats, Judged, has_head
+from gliomaai_training.evaluation.tasks.comparison import Row, records
+from gliomaai_training.evaluation.tasks.diagnosis_metrics import QUESTIONS, answered, state_calls
+from gliomaai_training.evaluation.tasks.measures import Floats, Judged, has_head
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def comparison_figure(compared: pd.DataFrame, metrics: Sequence[str], file: Path
     Since all are of the same patients, intervals that overlap say little: see `difference_figure`.
 
     Args:
-        compared: of `task_comparison.compare_configurations`.
+        compared: of `comparison.compare_configurations`.
         metrics: names of its metrics.
         file: PNG, SVG or PDF, by its suffix.
 
@@ -66,7 +66,7 @@ def difference_figure(compared: pd.DataFrame, metrics: Sequence[str], file: Path
     """Each configuration's paired difference to the reference, a panel for each metric.
 
     Args:
-        compared: of `task_comparison.compare_configurations`.
+        compared: of `comparison.compare_configurations`.
         metrics: names of its metrics.
         file: PNG, SVG or PDF, by its suffix.
 

@@ -19,7 +19,7 @@ import pandas as pd
 from gliomaai_training.evaluation.multiplicity import holm
 from gliomaai_training.evaluation.paired import bootstrap_p
 from gliomaai_training.evaluation.tables import write_table
-from gliomaai_training.evaluation.task_configurations import (
+from gliomaai_training.evaluation.tasks.configurations import (
     DICE,
     HIGHER_IS_BETTER,
     TITLES,
@@ -29,14 +29,14 @@ from gliomaai_training.evaluation.task_configurations import (
     interval_of,
     views_of,
 )
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.measures import (
     SCORE_CONFIG,
     Draws,
     Floats,
     TaskScoreConfig,
     check_metrics,
 )
-from gliomaai_training.evaluation.task_predictions import COMPLETE
+from gliomaai_training.evaluation.tasks.predictions import COMPLETE
 
 Row = dict[str, Any]
 
@@ -124,7 +124,7 @@ def compare_configurations(
 
     Raises:
         ValueError: two configurations share a name, the reference is not among them, or as
-            `task_configurations.views_of`.
+            `configurations.views_of`.
     """
     names = [one.name for one in configurations]
     if len(set(names)) != len(names):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliomaai_training.diagnosis.states import MUTANT, WHO_STATES
-from gliomaai_training.evaluation.task_measures import (
+from gliomaai_training.evaluation.tasks.measures import (
     Floats,
     Judged,
     Measure,
@@ -17,8 +17,8 @@ from gliomaai_training.evaluation.task_measures import (
     cannot,
     measured,
 )
-from gliomaai_training.evaluation.task_predictions import RISK
-from gliomaai_training.evaluation.task_truth import Rows, TaskTruth
+from gliomaai_training.evaluation.tasks.predictions import RISK
+from gliomaai_training.evaluation.tasks.truth import Rows, TaskTruth
 from gliomaai_training.survival.censoring import censoring_of
 from gliomaai_training.survival.concordance import PairRule, comparable_pairs
 from gliomaai_training.survival.outcome import Outcome

@@ -1,0 +1,1 @@
+"""Judging what the heads of a multi-task network answer: scores, intervals, tables, figures."""

@@ -13,8 +13,9 @@ from torch import Tensor
 from gliomaai_training.losses.partial_labels import PartialLabels, partial_cross_entropy
 from gliomaai_training.losses.survival import (
     FollowedRisks,
-    RiskBank,
+    FollowedVectors,
     Ties,
+    VectorBank,
     cox_loss,
     ranking_loss,
 )
@@ -118,23 +119,50 @@ def test_impossible_choices_are_refused() -> None:
     with pytest.raises(ValueError, match="one risk, time and event"):
         FollowedRisks(torch.zeros(3), torch.zeros(2), torch.zeros(3, dtype=torch.bool))
     with pytest.raises(ValueError, match="at least one patient, not 0"):
-        RiskBank(0)
+        VectorBank(0)
+
+
+def vectors_of(followed: FollowedRisks) -> FollowedVectors:
+    """Of one feature, the risk itself."""
+    return FollowedVectors(followed.risk[:, None].float(), followed.months, followed.event)
 
 
 def test_a_bank_compares_without_gradient_and_forgets_the_oldest() -> None:
-    bank = RiskBank(capacity=4)
+    bank = VectorBank(capacity=4)
     known = cohort(6, 7)
     names = [f"P{i}" for i in range(6)]
-    bank.store(names, known)
+    bank.store(names, vectors_of(known))
     assert len(bank) == 4
-    risk = torch.tensor([0.5, -0.2], requires_grad=True)
-    batch = FollowedRisks(risk, torch.tensor([3.0, 9.0]), torch.tensor([True, True]))
-    joined = bank.joined(["P5", "new"], batch)  # P5's stored risk is out of date
-    assert len(joined.risk) == 2 + 3
-    cox_loss(joined).backward()
-    assert risk.grad is not None
-    assert risk.grad.any()
+    vectors = torch.tensor([[0.5], [-0.2]], requires_grad=True)
+    batch = FollowedVectors(vectors, torch.tensor([3.0, 9.0]), torch.tensor([True, True]))
+    joined = bank.joined(["P5", "new"], batch)  # P5's stored vector is out of date
+    assert len(joined.vectors) == 2 + 3
+    assert joined.vectors[2:, 0].tolist() == pytest.approx(known.risk[2:5].tolist())
+    assert joined.months[2:].tolist() == pytest.approx(known.months[2:5].tolist())
+    cox_loss(joined.risks(lambda read: read)).backward()
+    assert vectors.grad is not None
+    assert vectors.grad.any()
     assert bank.joined(names, batch) is batch
+
+
+def test_the_banks_risks_are_those_of_the_present_head() -> None:
+    bank = VectorBank()
+    bank.store(["a", "b"], vectors_of(cohort(2, 3)))
+    batch = vectors_of(cohort(1, 4))
+    head = torch.nn.Linear(1, 1, bias=False)
+    for slope in (1.0, -3.0):
+        torch.nn.init.constant_(head.weight, slope)
+        joined = bank.joined(["c"], batch)
+        torch.testing.assert_close(joined.risks(head).risk, slope * joined.vectors[:, 0])
+
+
+def test_a_bank_goes_on_where_it_was() -> None:
+    bank, again = VectorBank(3), VectorBank(3)
+    bank.store(list("abcd"), vectors_of(cohort(4, 5)))
+    again.restore(bank.state())
+    batch = vectors_of(cohort(1, 6))
+    one, other = (stored.joined(["e"], batch) for stored in (bank, again))
+    torch.testing.assert_close(one.vectors, other.vectors)
 
 
 def rows(*possible: tuple[int, ...]) -> Tensor:

@@ -1,6 +1,6 @@
 """Losses of the log-risk head: Cox's partial likelihood and pairwise ranking."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -27,14 +27,6 @@ class FollowedRisks:
         shapes = {tuple(part.shape) for part in (self.risk, self.months, self.event)}
         if len(shapes) > 1 or self.risk.ndim != 1:
             raise ValueError(f"needs one risk, time and event for each patient, not {shapes}")
-
-    def joined(self, others: "FollowedRisks") -> "FollowedRisks":
-        """These patients and others, compared with each other."""
-        return FollowedRisks(
-            torch.cat([self.risk, others.risk.to(self.risk)]),
-            torch.cat([self.months, others.months.to(self.months)]),
-            torch.cat([self.event, others.event.to(self.event)]),
-        )
 
 
 def cox_loss(followed: FollowedRisks, ties: Ties = "efron") -> Tensor:
@@ -99,34 +91,51 @@ def ranking_loss(followed: FollowedRisks, form: Ranking = "logistic") -> Tensor:
     return penalty.mean()
 
 
-class RiskBank:
-    """The latest log-risks of patients seen before, without gradient.
+@dataclass(frozen=True, eq=False)
+class FollowedVectors:
+    """What a risk head reads of n patients, beside what happened to them."""
+
+    vectors: Tensor
+    """(n, P)"""
+    months: Tensor
+    """(n,) to death or last contact."""
+    event: Tensor
+    """(n,) boolean: whether `months` ended in death."""
+
+    def risks(self, head: Callable[[Tensor], Tensor]) -> FollowedRisks:
+        """With the log-risks that a head, from (n, P) to (n, 1), gives them."""
+        return FollowedRisks(head(self.vectors)[:, 0].float(), self.months, self.event)
+
+
+class VectorBank:
+    """The latest vectors of patients seen before, without gradient.
 
     Batches of whole brains hold a few patients, among whom hardly anyone can be compared. The bank
-    lets every sample be compared with as many others as a partial likelihood needs; the gradient
-    goes through the samples alone. A patient who comes again takes the place of what was stored.
+    lets every sample be compared with as many others as a partial likelihood needs. Vectors and not
+    risks are kept: those of an earlier head would drift apart from the present ones, and the head
+    learns from everybody in every step.
     """
 
     def __init__(self, capacity: int = 128) -> None:
         if capacity < 1:
             raise ValueError(f"a bank holds at least one patient, not {capacity}")
         self._capacity = capacity
-        self._stored: dict[str, tuple[float, float, bool]] = {}
+        self._stored: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self._stored)
 
-    def state(self) -> dict[str, list[float]]:
-        """What is stored, as plain values: by patient risk, months and 1 for a death."""
-        return {name: [float(value) for value in row] for name, row in self._stored.items()}
+    def state(self) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """What is stored: by patient (P,) vector, months and event."""
+        return dict(self._stored)
 
-    def restore(self, state: Mapping[str, Sequence[float]]) -> None:
+    def restore(self, state: Mapping[str, Sequence[Tensor]]) -> None:
         """Takes back what `state` gave."""
         self._stored = {
-            name: (risk, months, bool(event)) for name, (risk, months, event) in state.items()
+            name: (vector, months, event) for name, (vector, months, event) in state.items()
         }
 
-    def joined(self, patients: list[str], followed: FollowedRisks) -> FollowedRisks:
+    def joined(self, patients: Sequence[str], followed: FollowedVectors) -> FollowedVectors:
         """A batch and everybody in the bank who is not in the batch.
 
         Args:
@@ -136,20 +145,21 @@ class RiskBank:
         others = [found for name, found in self._stored.items() if name not in patients]
         if not others:
             return followed
-        risk, months, event = zip(*others, strict=True)
-        return followed.joined(
-            FollowedRisks(torch.tensor(risk), torch.tensor(months), torch.tensor(event))
+        columns = [torch.stack(column) for column in zip(*others, strict=True)]
+        own = _columns(followed)
+        return FollowedVectors(
+            *(torch.cat([mine, column.to(mine)]) for mine, column in zip(own, columns, strict=True))
         )
 
-    def store(self, patients: list[str], followed: FollowedRisks) -> None:
+    def store(self, patients: Sequence[str], followed: FollowedVectors) -> None:
         """Takes a batch in; the longest stored leave."""
-        values = (part.detach().tolist() for part in _columns(followed))
-        for name, *row in zip(patients, *values, strict=True):
+        for name, *row in zip(patients, *_columns(followed), strict=True):
             self._stored.pop(name, None)
-            self._stored[name] = (row[0], row[1], row[2])
+            vector, months, event = (part.detach().cpu() for part in row)
+            self._stored[name] = (vector.float(), months, event)
         while len(self._stored) > self._capacity:
             self._stored.pop(next(iter(self._stored)))
 
 
-def _columns(followed: FollowedRisks) -> tuple[Tensor, Tensor, Tensor]:
-    return followed.risk, followed.months, followed.event
+def _columns(followed: FollowedVectors) -> tuple[Tensor, Tensor, Tensor]:
+    return followed.vectors, followed.months, followed.event

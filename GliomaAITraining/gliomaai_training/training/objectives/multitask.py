@@ -1,6 +1,6 @@
 """Segmentation, diagnosis and survival at once (SGS-Net, GMMAS)."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gliomaai_training.data.batch import Sample, Targets
 from gliomaai_training.losses.partial_labels import partial_cross_entropy
-from gliomaai_training.losses.survival import FollowedRisks, RiskBank, cox_loss, ranking_loss
+from gliomaai_training.losses.survival import FollowedVectors, VectorBank, cox_loss, ranking_loss
 from gliomaai_training.losses.uncertainty import UncertaintyWeights
 from gliomaai_training.networks.multitask import MultiTaskNetwork, MultiTaskOutput
 from gliomaai_training.networks.pooling import label_mask
@@ -37,7 +37,7 @@ class MultiTaskObjective(Objective):
             raise ValueError("a multitask stage needs a network with tasks")
         self.network = network
         self._config, self._deep_supervision = config, deep_supervision
-        self._bank = RiskBank(config.bank_patients)
+        self._bank = VectorBank(config.bank_patients)
         named = [*([SEGMENTATION] if config.segmentation else []), *network.config.tasks]
         if RISK in named and config.ranking:
             named.append(RANKING)
@@ -61,7 +61,7 @@ class MultiTaskObjective(Objective):
 
     def losses(self, output: MultiTaskOutput, sample: Sample, targets: Targets) -> Losses:
         """Balanced losses of all tasks."""
-        losses = self._task_losses(output.tasks, targets)
+        losses = self._task_losses(output, targets)
         if self._config.segmentation:
             losses[SEGMENTATION] = output_loss(output, sample, self._deep_supervision)
         parts = {name: loss.detach() for name, loss in losses.items()}
@@ -76,35 +76,38 @@ class MultiTaskObjective(Objective):
         """Takes back what `get_extra_state` gave."""
         self._bank.restore(state["bank"])
 
-    def _task_losses(self, tasks: Mapping[str, Tensor], targets: Targets) -> dict[str, Tensor]:
+    def _task_losses(self, output: MultiTaskOutput, targets: Targets) -> dict[str, Tensor]:
         losses = {
             task: partial_cross_entropy(logits, targets.labels[task])
-            for task, logits in tasks.items()
+            for task, logits in output.tasks.items()
             if task != RISK
         }
-        if RISK in tasks:
-            losses |= self._survival_losses(tasks[RISK][:, 0], targets)
+        if RISK in output.tasks:
+            losses |= self._survival_losses(output.vector, targets)
         return losses
 
-    def _survival_losses(self, risk: Tensor, targets: Targets) -> dict[str, Tensor]:
+    def _survival_losses(self, vectors: Tensor, targets: Targets) -> dict[str, Tensor]:
         """Of the batch's risks against each other's and the bank's."""
         known = ~targets.months.isnan()
         patients = [name for name, one in zip(targets.patients, known.tolist(), strict=True) if one]
-        own = FollowedRisks(risk[known].float(), targets.months[known], targets.event[known])
-        compared = self._bank.joined(patients, own)
-        # Those in the bank have no gradient: without the factor, a patient would weigh as little
-        # as in a full batch, but learn in one step of many.
-        factor = len(compared.risk) / max(len(patients), 1)
-        losses = {RISK: _with_gradient(cox_loss(compared, self._config.ties), factor)}
-        if self._config.ranking:
-            ranking = ranking_loss(compared, self._config.ranking)
-            losses[RANKING] = _with_gradient(ranking, factor)
+        own = FollowedVectors(vectors[known], targets.months[known], targets.event[known])
+        everyone = self._bank.joined(patients, own)
         if self.training:
             self._bank.store(patients, own)
+        # The head learns from everyone, but the features from the batch alone: without the factor,
+        # a patient would weigh there as little as in a full batch, but in one step of many.
+        factor = len(everyone.months) / max(len(patients), 1)
+        number = len(patients)
+        steep = _with_gradient(everyone.vectors[:number], factor)
+        vectors = torch.cat([steep, everyone.vectors[number:]])
+        compared = replace(everyone, vectors=vectors).risks(self.network.heads[RISK])
+        losses = {RISK: cox_loss(compared, self._config.ties)}
+        if self._config.ranking:
+            losses[RANKING] = ranking_loss(compared, self._config.ranking)
         return losses
 
 
-def _with_gradient(loss: Tensor, factor: float) -> Tensor:
-    """The same value with a gradient so many times as large."""
-    value = loss.detach()
-    return value + factor * (loss - value)
+def _with_gradient(values: Tensor, factor: float) -> Tensor:
+    """The same values with a gradient so many times as large."""
+    constant = values.detach()
+    return constant + factor * (values - constant)

@@ -264,7 +264,6 @@ RECIPES = sorted([*CONFIGS.glob("segmentation*.yaml"), *(CONFIGS / "multitask").
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
 def test_shipped_recipes_can_be_read(file: Path) -> None:
     for stage in read_recipe(file).stages:
-        assert stage.config.steps > 0
         assert build_network(stage.config.network)
 
 

@@ -116,6 +116,39 @@ def test_a_finished_training_is_left_as_it_is(data: Path, trained: Path) -> None
         assert (trained / stage / "checkpoint.pt").read_bytes() == content
 
 
+def test_a_stage_can_be_the_mean_of_others(data: Path) -> None:
+    last = {"name": "mean", "phases": [], "objective": {"kind": "average", "of": STAGES[:2]}}
+    recipe = {**RECIPE, "stages": [*RECIPE["stages"][:2], last]}
+    assert fit(data, recipe, data / "averaged", "--fold", "0") == 0
+    ends = [read_run(data / "averaged" / name) for name in STAGES[:2]]
+    run = read_run(data / "averaged")
+    for name, value in run.weights().items():
+        mean = (ends[0].weights()[name] + ends[1].weights()[name]) / 2
+        torch.testing.assert_close(value, mean)
+    assert all(end.sha256[:12] in (run.record.started_from or "") for end in ends)
+    checkpoint = run.folder / "checkpoint.pt"
+    before = checkpoint.read_bytes()
+    assert fit(data, recipe, data / "averaged", "--fold", "0") == 0
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ({"phases": WHOLE, "objective": {"kind": "average", "of": STAGES[:2]}}, "has 1 phases"),
+        ({"phases": [], "objective": {"kind": "average", "of": STAGES[1:3]}}, "contrastive, no st"),
+        ({"phases": [], "objective": {"kind": "average", "of": STAGES[:1]}}, "at least 2"),
+        ({"phases": []}, "has 0 phases"),
+    ],
+)
+def test_a_mean_that_cannot_be_taken(
+    data: Path, capsys: pytest.CaptureFixture[str], last: dict[str, Any], words: str
+) -> None:
+    recipe = {**RECIPE, "stages": [*RECIPE["stages"][:2], {"name": "mean", **last}]}
+    assert fit(data, recipe, data / "wrong") == 1
+    assert words in capsys.readouterr().err
+
+
 def test_survival_changes_the_risk_head_alone(trained: Path) -> None:
     before, after = (read_run(trained / stage).weights() for stage in STAGES[-2:])
     changed = {name for name in before if not torch.equal(before[name], after[name])}

@@ -1,6 +1,6 @@
 """Patients who are in several tables: one identity, and facts from wherever they are known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +57,38 @@ def identities(cohorts: Sequence[ClinicalCohort]) -> dict[str, str]:
     Returns:
         For each `patient` the first, in the alphabet, of all names of that person.
     """
+    known = _joined(
+        (patient, case, *others)
+        for cohort in cohorts
+        for patient, case, others in zip(
+            cohort.patients["patient"], cohort.patients["case"], _aliases(cohort), strict=True
+        )
+    )
+    return {name: known[name] for cohort in cohorts for name in cohort.patients["patient"]}
+
+
+def known_names(cohorts: Sequence[ClinicalCohort]) -> dict[str, str]:
+    """The identity behind every `patient` and alias of some tables.
+
+    Names of cases do not count: those of own tables are often numbers, as are its patients'.
+    """
+    return _joined(
+        (patient, *others)
+        for cohort in cohorts
+        for patient, others in zip(cohort.patients["patient"], _aliases(cohort), strict=True)
+    )
+
+
+def _aliases(cohort: ClinicalCohort) -> list[list[str]]:
+    return [(text or "").split() for text in cohort.patients["aliases"]]
+
+
+def _joined(persons: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Of every name the first, in the alphabet, of all names of that person.
+
+    Args:
+        persons: names of one person each; who shares a name with another is the same one.
+    """
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -66,17 +98,12 @@ def identities(cohorts: Sequence[ClinicalCohort]) -> dict[str, str]:
             name = parent[name]
         return name
 
-    for cohort in cohorts:
-        for patient, case, aliases in zip(
-            cohort.patients["patient"],
-            cohort.patients["case"],
-            cohort.patients["aliases"],
-            strict=True,
-        ):
-            for name in (case, *(aliases or "").split()):
-                first, second = sorted((root(patient), root(name)))
-                parent[second] = first
-    return {name: root(name) for cohort in cohorts for name in cohort.patients["patient"]}
+    for own, *others in persons:
+        root(own)
+        for name in others:
+            first, second = sorted((root(own), root(name)))
+            parent[second] = first
+    return {name: root(name) for name in tuple(parent)}
 
 
 def without_shared(cohort: ClinicalCohort, others: Sequence[ClinicalCohort]) -> ClinicalCohort:

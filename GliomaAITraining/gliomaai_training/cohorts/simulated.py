@@ -53,3 +53,12 @@ def read_simulated(table: Path) -> ClinicalCohort:
     )
     everyone = ClinicalCohort(NAME, patients, LIMITS)
     return everyone.keep(everyone.patients["who_state"].notna().to_numpy(), "tumour-free")
+
+
+def is_simulated(table: Path) -> bool:
+    """Whether a cohort's table is one that `gliomaai-train simulate` wrote.
+
+    Raises:
+        ValueError: no such table.
+    """
+    return set(COLUMNS) <= set(read_text_table(table, ()).columns)

@@ -1,18 +1,18 @@
 """Patients of a table, as statistical models ask for them.
 
-Columns are called as in cohorts and clinic (`gliomaai_training.covariates`), or as `ALIASES` has
-them; features are called as in the table that a model was fitted on. Empty cells are unknown.
+Columns are called as in cohorts and clinic (`gliomaai_training.covariates`), or as
+`spellings.ALIASES` has them; features are called as in the table that a model was fitted on. Empty
+cells are unknown.
 Messages name column and value, never the patient.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 
-from gliomaai_training.cohorts import tcga, ucsf_pdgm
+from gliomaai_training.cohorts.spellings import ALIASES, SPELLINGS, UNKNOWN
 from gliomaai_training.cohorts.values import read_text_table
 from gliomaai_training.covariates import WHO_STATE, age_in_groups
 from gliomaai_training.diagnosis.covariates import WHOLE_TUMOUR, whole_tumour_covariates
@@ -21,25 +21,6 @@ from gliomaai_training.survival.terms import CategoricalTerm, NumericTerm, Term,
 from gliomaai_training.vocabulary import CLINICAL_WORDS, WHO_GRADES
 
 PATIENT = "patient"
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "age": "age_years",
-        "state": WHO_STATE,
-        "extent_of_resection": "resection",
-        "codel_1p19q": "codeletion_1p19q",
-    }
-)
-"""Other names of columns."""
-SPELLINGS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
-    {
-        "sex": dict(tcga.SEX),
-        "resection": dict(ucsf_pdgm.RESECTION),
-        "idh": {**tcga.IDH, **ucsf_pdgm.IDH},
-        "codeletion_1p19q": {**tcga.CODELETION, **ucsf_pdgm.CODELETION},
-    }
-)
-"""Other words for values, as public tables have them; None for those that say nothing."""
-UNKNOWN = ("", "NA", "NaN", "nan", "None")
 TISSUE = ("idh", "codeletion_1p19q", "grade")
 """What the WHO state follows from where it is not given itself."""
 SHAPE = "original_shape_"

@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from gliomaai_training.data.augmentation import AugmentationConfig
 from gliomaai_training.training.changes import STAGES, changed
 from gliomaai_training.training.objectives.config import (
+    AverageConfig,
     ObjectiveConfig,
     SegmentationObjectiveConfig,
 )
@@ -34,8 +35,9 @@ class CohortConfig(_Frozen):
     """Share of the samples, relative to the other cohorts' (not to their sizes)."""
     evaluated: bool = True
     """Whether its patients are dealt into folds; synthetic patients only ever train."""
-    clinical: Literal["simulated"] | None = None
-    """How the table tells of diagnosis and survival; null where it does not."""
+    clinical: Literal["simulated", "table"] | None = None
+    """How the table tells of diagnosis and survival: as `simulate` writes it, or in the columns of
+    `cohorts.own_table`; null where it does not."""
 
 
 class PhaseConfig(_Frozen):
@@ -78,7 +80,8 @@ class FitConfig(_Frozen):
     """Edge of the voxels that the network reads at inference. Coarser ones cost by the cube less,
     so that a CPU sees many more patients in the same time; borders grow softer."""
     cohorts: tuple[CohortConfig, ...]
-    phases: tuple[PhaseConfig, ...]
+    phases: tuple[PhaseConfig, ...] = ()
+    """None where nothing is learned by steps (`AverageConfig`)."""
     folds: int = 5
     fold_seed: int = 1
     """Of who falls into which fold, who is watched and whose labels are hidden: trainings of
@@ -102,6 +105,15 @@ class FitConfig(_Frozen):
     """Validations without a better mean Dice before training stops; null never stops early."""
     checkpoint_every_steps: PositiveInt = 50
     loader_workers: int = 0
+
+    @model_validator(mode="after")
+    def _check_phases(self) -> Self:
+        if bool(self.phases) == isinstance(self.objective, AverageConfig):
+            raise ValueError(
+                f"a stage of kind {self.objective.kind} has {len(self.phases)} phases: all kinds "
+                "but average need some, and that one none"
+            )
+        return self
 
     @property
     def steps(self) -> int:
@@ -154,6 +166,10 @@ def read_recipe(file: Path, changes: Mapping[str, Any] | None = None) -> Recipe:
     for number, stage in enumerate(stages):
         if stage.begin_with not in (None, *names[:number]):
             raise ValueError(f"{stage.name} begins with {stage.begin_with!r}, no stage before it")
+        objective = stage.config.objective
+        averaged = objective.of if isinstance(objective, AverageConfig) else ()
+        if unknown := sorted(set(averaged) - set(names[:number])):
+            raise ValueError(f"{stage.name} averages {', '.join(unknown)}, no stages before it")
     return Recipe(content["name"], tuple(stages))
 
 

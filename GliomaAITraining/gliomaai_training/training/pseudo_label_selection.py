@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import FACTS
 from gliomaai_training.diagnosis.states import LABELS
-from gliomaai_training.inference.task_heads import STATE
 from gliomaai_training.inference.uncertainty import Floats, TaskSamples
+from gliomaai_training.interpretation.explanations import STATE
 from gliomaai_training.training.pseudo_labels import (
     PseudoLabel,
     PseudoLabels,

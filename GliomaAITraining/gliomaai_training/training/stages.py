@@ -7,12 +7,14 @@ from pathlib import Path
 
 from torch import Tensor
 
+from gliomaai_training.training.average_stage import average_weights
 from gliomaai_training.training.cases import TrainingCases, training_cases
-from gliomaai_training.training.checkpoint import save_finished
+from gliomaai_training.training.checkpoint import load_checkpoint, save_finished
 from gliomaai_training.training.config import FitConfig, Recipe, Stage
 from gliomaai_training.training.distributed import Processes, first_process_first
-from gliomaai_training.training.initial_weights import initial_weights
+from gliomaai_training.training.initial_weights import InitialWeights, initial_weights
 from gliomaai_training.training.objectives.config import (
+    AverageConfig,
     StudentObjectiveConfig,
     SurvivalObjectiveConfig,
 )
@@ -61,15 +63,17 @@ def fit_recipe(recipe: Recipe, training: Training, processes: Processes) -> None
 
 def _fit_stage(stage: Stage, training: Training, before: Path | None, processes: Processes) -> None:
     config, folder = stage.config, training.out / stage.name
-    beginning = training.out / stage.begin_with if stage.begin_with else before
-    initial = initial_weights(beginning, config, training.fold) if beginning else None
+    initial = _beginning(stage, training, before)
     if processes.is_first:
         source = initial.source if initial else None
         write_record(RunRecord(config=config, fold=training.fold, started_from=source), folder)
     with first_process_first(processes):
         cases = training_cases(config, training.data, training.store, training.fold)
     state = initial.state if initial else None
-    if isinstance(config.objective, SurvivalObjectiveConfig):
+    if isinstance(config.objective, AverageConfig):
+        if processes.is_first and state is not None and load_checkpoint(folder) is None:
+            save_finished(state, config.network, config.steps, folder)
+    elif isinstance(config.objective, SurvivalObjectiveConfig):
         fit_survival(config, cases.training, folder, processes, state)
     elif isinstance(config.objective, StudentObjectiveConfig):
         teacher = initial_weights(before, config, training.fold).state if before else None
@@ -77,6 +81,16 @@ def _fit_stage(stage: Stage, training: Training, before: Path | None, processes:
     else:
         Trainer(config, cases, folder, processes, state).fit()
     processes.wait_for_all()
+
+
+def _beginning(stage: Stage, training: Training, before: Path | None) -> InitialWeights | None:
+    """The weights that a stage begins with; for a mean of stages, that mean."""
+    config, fold = stage.config, training.fold
+    if isinstance(config.objective, AverageConfig):
+        ends = [training.out / name for name in config.objective.of]
+        return average_weights([initial_weights(end, config, fold) for end in ends])
+    beginning = training.out / stage.begin_with if stage.begin_with else before
+    return initial_weights(beginning, config, fold) if beginning else None
 
 
 def _fit_student(

@@ -89,7 +89,10 @@ def student_patients(
     if not unlabelled:
         return None
     scope = pseudo_label_scope(
-        {case.case: case.patient for case in training.cases}, cases.held_out, targets
+        {case.case: case.patient for case in training.cases},
+        cases.held_out,
+        targets,
+        cases.person_of,
     )
     file = folder / PSEUDO_LABELS
     if not file.is_file():

@@ -76,12 +76,21 @@ class SurvivalObjectiveConfig(_Frozen):
     """Subsets of the sequences that each patient is seen through; the first shows all."""
 
 
+class AverageConfig(_Frozen):
+    """Nothing is learned: the mean of the weights that earlier stages ended with."""
+
+    kind: Literal["average"] = "average"
+    of: tuple[str, ...] = Field(min_length=2)
+    """Names of stages before."""
+
+
 ObjectiveConfig = Annotated[
     SegmentationObjectiveConfig
     | AdaptationObjectiveConfig
     | ContrastiveObjectiveConfig
     | MultiTaskObjectiveConfig
     | StudentObjectiveConfig
-    | SurvivalObjectiveConfig,
+    | SurvivalObjectiveConfig
+    | AverageConfig,
     Field(discriminator="kind"),
 ]

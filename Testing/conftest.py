@@ -7,6 +7,7 @@ import torch
 
 from gliomaai_training.inference.model_pack import write_model_pack
 from gliomaai_training.networks.build import build_network
+from gliomaai_training.preprocessing.network_input import NORMALISATION
 from gliomaai_training.simulation.config import SimulationConfig
 from gliomaai_training.simulation.patient import simulate_patient
 from gliomaai_training.simulation.writer import write_patient
@@ -34,7 +35,11 @@ def write_tiny_pack(folder: Path, everywhere: Label) -> None:
     metadata = {
         "name": f"all-{everywhere.name}",
         "version": "0",
-        "gliomaai": {"task": "segmentation", "network": TINY_NETWORK},
+        "gliomaai": {
+            "task": "segmentation",
+            "network": TINY_NETWORK,
+            "normalisation": NORMALISATION,
+        },
     }
     write_model_pack(folder, metadata, state, {"docs/README.md": b"# A pack for tests\n"})
 

@@ -9,10 +9,12 @@ import torch
 
 from gliomaai_training.inference.model_pack import ModelPack, write_model_pack
 from gliomaai_training.networks.build import build_network
+from gliomaai_training.preprocessing.network_input import NORMALISATION
 from gliomaai_training.survival.log_risk import log_risk_model
 from gliomaai_training.survival.outcome import Outcome
+from gliomaai_training.vocabulary import Label
 
-TINY = {
+TINY: dict[str, Any] = {
     "branch_width": 2,
     "widths": [4, 8, 8],
     "encoder_blocks": [0, 0, 0],
@@ -47,7 +49,12 @@ def made_up_survival(seed: int = 1) -> dict[str, Any]:
 
 def settings_of(network: Mapping[str, Any] = UNIFIED, **more: object) -> dict[str, Any]:
     """The section `gliomaai` of a multi-task pack."""
-    settings: dict[str, Any] = {"task": "multitask", "network": dict(network), "cohort": COHORT}
+    settings: dict[str, Any] = {
+        "task": "multitask",
+        "network": dict(network),
+        "normalisation": NORMALISATION,
+        "cohort": COHORT,
+    }
     if "risk" in network["tasks"]:
         settings["survival"] = made_up_survival()
     return settings | more
@@ -69,3 +76,13 @@ def write_multitask_pack(
     metadata = {"name": folder.name, "version": "0.0.1", "gliomaai": section}
     card = {"docs/README.md": b"# A pack of random weights, for tests\n"}
     return write_model_pack(folder, metadata, {**weights, **(state or {})}, card)
+
+
+def finds_oedema() -> dict[str, torch.Tensor]:
+    """Weights with which the network draws oedema everywhere in the brain."""
+    logits = torch.full((len(Label), 8), -4.0)
+    logits[Label.ED] = 4.0
+    return {
+        "local.head.weight": torch.zeros(len(Label) * 8, TINY["widths"][0], 1, 1, 1),
+        "local.head.bias": logits.flatten(),
+    }

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from gliomaai_training.diagnosis.facts import labels_answering, likeliest_answers
 from gliomaai_training.diagnosis.states import (
     LABELS,
     NOT_ELSEWHERE,
@@ -187,3 +188,18 @@ def test_rows_of_labels() -> None:
         label_rows([("O4",)])
     with pytest.raises(ValueError, match="who can only be NEC"):
         modelled(label_rows([("NEC",)]))
+
+
+@given(st.sampled_from(LABELS), st.floats(0.51, 1.0))
+def test_a_likely_state_is_what_the_single_answers_say(label: str, chance: float) -> None:
+    states = dict.fromkeys(LABELS, (1 - chance) / (len(LABELS) - 1)) | {label: chance}
+    assert labels_answering(likeliest_answers(states)) == (label,)
+
+
+def test_without_a_likely_state_the_single_answers_may_fit_no_tumour() -> None:
+    states = {"GBM": 0.44, "O2": 0.26, "O3": 0.25, "A2": 0.05}
+    answers = likeliest_answers(states)
+    assert answers == {"idh": "mutant", "codeletion_1p19q": "co-deleted", "grade": "4"}
+    assert labels_answering(answers) == ()
+    assert labels_answering({"idh": "wild-type"}) == ("GBM", "NEC")
+    assert labels_answering({"grade": ""}) == ("NEC",)

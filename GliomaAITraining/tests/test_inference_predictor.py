@@ -19,6 +19,7 @@ from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.inference.runner import NetworkRunner
 from gliomaai_training.networks.build import build_network
 from gliomaai_training.preprocessing.geometry import Grid
+from gliomaai_training.preprocessing.network_input import NORMALISATION
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.progress import Cancelled, Progress, silent
 from gliomaai_training.vocabulary import SEQUENCES, Label
@@ -39,7 +40,12 @@ ALL = np.ones(4, np.bool_)
 def make_pack(folder: Path, **settings: object) -> ModelPack:
     torch.manual_seed(0)
     network = build_network(NETWORK)
-    section = {"task": "segmentation", "network": NETWORK, **settings}
+    section = {
+        "task": "segmentation",
+        "network": NETWORK,
+        "normalisation": NORMALISATION,
+        **settings,
+    }
     metadata = {"name": "tiny", "version": "0.0.1", "gliomaai": section}
     return write_model_pack(
         folder / "tiny", metadata, network.state_dict(), {"docs/README.md": b"# tiny\n"}
@@ -154,6 +160,32 @@ def test_flips_make_the_prediction_mirror_symmetric(
     mirrored = probabilities(predictor, np.ascontiguousarray(volume[..., ::-1]), ALL)
     np.testing.assert_allclose(straight, mirrored[..., ::-1], atol=1e-6)
     assert not np.allclose(straight, probabilities(Predictor(pack, CPU), volume, ALL), atol=1e-4)
+
+
+@pytest.mark.parametrize("edge", [24, 36])
+def test_the_mirror_image_of_larger_voxels_is_moved_by_one_of_the_images(
+    tmp_path: Path, edge: int
+) -> None:
+    predictor = Predictor(make_pack(tmp_path, voxel_mm=1.5), CPU)
+    both = Predictor(make_pack(tmp_path / "flips", voxel_mm=1.5, inference={"flips": True}), CPU)
+    volume = np.random.default_rng(3).standard_normal((4, edge, edge, edge), np.float32)
+    moved = np.roll(volume[..., ::-1], (1, 1, 1), (1, 2, 3))
+    back = np.roll(probabilities(predictor, moved, ALL), (-1, -1, -1), (1, 2, 3))[..., ::-1]
+    mean = (probabilities(predictor, volume, ALL) + back) / 2
+    np.testing.assert_allclose(probabilities(both, volume, ALL), mean, atol=1e-6)
+
+
+def test_the_pack_says_whether_to_flip_unless_the_user_does(
+    tmp_path: Path, pack: ModelPack, volume: NDArray[np.float32]
+) -> None:
+    flipping = make_pack(tmp_path, inference={"flips": True})
+    flipped = probabilities(Predictor(pack, replace(CPU, flips=True)), volume, ALL)
+    straight = probabilities(Predictor(pack, CPU), volume, ALL)
+    for config, wanted in ((CPU, flipped), (replace(CPU, flips=False), straight)):
+        np.testing.assert_array_equal(
+            probabilities(Predictor(flipping, config), volume, ALL), wanted
+        )
+    assert not np.allclose(flipped, straight, atol=1e-4)
 
 
 class LocalEngine:
@@ -323,6 +355,7 @@ def test_wrong_arrays_are_refused(
     [
         ({"task": "brain_mask"}, "'brain_mask', not for segmentation"),
         ({"calibration": {"temperature": 0.0}}, "temperature 0.0"),
+        ({"normalisation": None}, "normalised by mean and deviation"),
         ({"calibration": {"temperature": "warm"}}, "warm"),
         ({"voxel_mm": 0.5}, "voxel_mm 0.5"),
         ({"voxel_mm": "coarse"}, "coarse"),

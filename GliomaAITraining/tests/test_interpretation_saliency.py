@@ -8,8 +8,8 @@ import torch
 from interpretation_makers import CARRIER, SIZE, network, shown, trained, unseen
 
 from gliomaai_training.diagnosis.facts import fact_probabilities
-from gliomaai_training.interpretation.answers import Shown, answer_of, own_mask, usual_targets
-from gliomaai_training.interpretation.explanations import Saliency, Target
+from gliomaai_training.interpretation.answers import Shown, answer_of, own_mask
+from gliomaai_training.interpretation.explanations import Saliency, Target, usual_targets
 from gliomaai_training.interpretation.saliency import (
     SmoothGradConfig,
     integrated_gradients,

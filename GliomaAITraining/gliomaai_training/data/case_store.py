@@ -75,7 +75,7 @@ def store_cases(cases: Sequence[CaseFiles], folder: Path) -> list[Path]:
     for case in cases:
         file = folder / f"{case.cohort}-{case.case}-{_fingerprint(case)}.npz"
         if not file.exists():
-            _write(convert_case(case), file)
+            write_case(convert_case(case), file)
         files.append(file)
     return files
 
@@ -154,7 +154,8 @@ def coarsened(case: StoredCase, voxel_mm: float) -> StoredCase:
     return replace(case, images=images, labels=labels, voxel_mm=(voxel_mm,) * 3)
 
 
-def _write(case: StoredCase, file: Path) -> None:
+def write_case(case: StoredCase, file: Path) -> None:
+    """Writes one case for `load_case`; a crash leaves no half of it."""
     partial = file.with_suffix(".partial.npz")
     np.savez_compressed(partial, **case.__dict__)
     partial.replace(file)

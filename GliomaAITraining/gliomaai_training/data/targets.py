@@ -46,6 +46,12 @@ class PatientTargets:
     pseudo: frozenset[str] = frozenset()
     """The tasks of which `possible` is another network's word."""
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything is known of the patient."""
+        followed = not np.isnan(self.months)
+        return followed or not all(bool(one.all()) for one in self.possible.values())
+
 
 def patient_targets(cohort: ClinicalCohort) -> dict[str, PatientTargets]:
     """The targets of every patient of a cohort, by the name of the case."""

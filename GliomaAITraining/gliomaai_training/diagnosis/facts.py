@@ -47,3 +47,34 @@ def fact_probabilities(states: NDArray[np.float64]) -> dict[str, NDArray[np.floa
         task: states @ np.stack(list(values.values()), axis=1).astype(np.float64)
         for task, values in FACTS.items()
     }
+
+
+def likeliest_answers(states: Mapping[str, float]) -> dict[str, str]:
+    """The likeliest answer to each of `FACTS`, each question by itself; "" is no grade.
+
+    They need not be of one tumour: where no state is likely, the likeliest grade may be another
+    state's than the likeliest answer to 1p/19q (`labels_answering`).
+
+    Args:
+        states: probabilities by `LABELS`, or some of them.
+    """
+    found = {}
+    for question in FACTS:
+        shares: dict[str, float] = {}
+        for label, answer in zip(LABELS, ANSWERS[question], strict=True):
+            shares[answer] = shares.get(answer, 0.0) + states.get(label, 0.0)
+        found[question] = max(shares, key=lambda answer: shares[answer])
+    return found
+
+
+def labels_answering(answers: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of `LABELS` that have all of these facts; none where the answers contradict each other.
+
+    Args:
+        answers: to some of `FACTS`.
+    """
+    return tuple(
+        label
+        for number, label in enumerate(LABELS)
+        if all(ANSWERS[question][number] == answer for question, answer in answers.items())
+    )

@@ -3,8 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from gliomaai_training.cohorts.manifest import CaseFiles, read_manifest
-from gliomaai_training.cohorts.splits import split_fold
+from gliomaai_training.cohorts.manifest import CaseFiles
 from gliomaai_training.data.case_store import StoredCase, load_case, store_cases
 from gliomaai_training.evaluation.cross_validation import (
     Calibration,
     CalibrationSample,
     calibrate,
     calibration_sample,
-    score_case,
 )
 from gliomaai_training.evaluation.figures import learning_curve, region_boxes, reliability_plot
 from gliomaai_training.evaluation.predicted_masks import write_list, write_mask
@@ -35,6 +32,12 @@ from gliomaai_training.evaluation.tables import (
     to_markdown,
     write_table,
 )
+from gliomaai_training.evaluation.tasks.network_predictions import (
+    NetworkPredictions,
+    Rows,
+    predict_cases,
+)
+from gliomaai_training.evaluation.tasks.runs import PredictedRun, has_tasks, judge_runs
 from gliomaai_training.evaluation.tumour_free import (
     false_tumour_table,
     false_tumours,
@@ -45,10 +48,15 @@ from gliomaai_training.inference.postprocessing import PostprocessingConfig
 from gliomaai_training.vocabulary import SEQUENCES
 
 if TYPE_CHECKING:
+    from gliomaai_training.evaluation.tasks.summary import TaskSummary
     from gliomaai_training.training.run_folder import FinishedRun
 
 RESULTS = "results.csv"
 SUMMARY = "summary.json"
+TASKS = "tasks"
+"""Section of the summary: what a pack needs for the heads of its network."""
+LEARNING_CURVE = "learning_curve"
+"""Stem of the figure; of a stage, with its name behind a hyphen."""
 TUMOUR_FREE = "tumour_free"
 """Stem of the table of what was drawn in brains without tumour."""
 BOOTSTRAP_SEED = 1
@@ -56,7 +64,12 @@ BOOTSTRAP_SEED = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `gliomaai-train evaluate`."""
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, one for each fold")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        help="folders of runs or of trainings in stages, one for each fold",
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the cohort tables")
     parser.add_argument("--store", type=Path, required=True, help="folder of converted cases")
     parser.add_argument("--out", type=Path, required=True, help="folder of tables and figures")
@@ -77,16 +90,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
 
+@dataclass(frozen=True, eq=False)
+class _Evaluated:
+    """What one run says of patients whom it has not seen."""
+
+    test: NetworkPredictions
+    validation: NetworkPredictions
+    """Of its tasks' validation patients; empty without tasks."""
+    drawn: Rows
+    """In tumour-free brains."""
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates every run on the patients that it never saw, and writes tables and figures.
 
-    The temperature that a run is judged with comes from the patients of the other runs (its own
-    where there is no other); the summary holds the one of all, for a pack.
+    The temperature that a run's masks are judged with comes from the patients of the other runs
+    (its own where there is no other); the summary holds the one of all, for a pack. Those of the
+    tasks come from validation patients where there are any.
     """
     from gliomaai_training.training.run_folder import read_run
 
     arguments.out.mkdir(parents=True, exist_ok=True)
     runs = [read_run(folder) for folder in arguments.runs]
+    with_tasks = has_tasks(runs)
     healthy: list[StoredCase] = []
     if arguments.tumour_free:
         healthy = tumour_free_cases(arguments.data / arguments.tumour_free, arguments.store)
@@ -96,18 +122,30 @@ def run(arguments: argparse.Namespace) -> int:
         others = list(chain(*samples[:index], *samples[index + 1 :]))
         settings = _pack_settings(calibrate(others or samples[index]), arguments)
         evaluated.append(_evaluate_run(run, arguments, settings, healthy))
-    results = pd.DataFrame([row for scores, _ in evaluated for row in scores])
+    results = pd.concat([one.test.dice for one in evaluated], ignore_index=True)
     results.to_csv(arguments.out / RESULTS, index=False)
     _write_tables(results, arguments.out)
     if arguments.masks:
         write_list(_folds(runs, arguments.data), arguments.masks)
     if healthy:
-        drawn = pd.DataFrame([row for _, rows in evaluated for row in rows])
+        drawn = pd.DataFrame([row for one in evaluated for row in one.drawn])
         write_table(false_tumour_table(drawn), arguments.out / TUMOUR_FREE)
     calibration = calibrate(list(chain(*samples)))
-    _write_summary(results, calibration, _pack_settings(calibration, arguments), arguments.out)
+    settings = _pack_settings(calibration, arguments)
+    tasks = _judge_tasks(runs, evaluated, arguments) if with_tasks else None
+    _write_summary(results, calibration, settings, tasks, arguments.out)
     _draw(results, calibration, runs, arguments.out)
     return 0
+
+
+def _judge_tasks(
+    runs: "Sequence[FinishedRun]", evaluated: Sequence[_Evaluated], arguments: argparse.Namespace
+) -> "TaskSummary":
+    predicted = [
+        PredictedRun(run, one.test.tasks, one.validation.tasks)
+        for run, one in zip(runs, evaluated, strict=True)
+    ]
+    return judge_runs(predicted, arguments.data, arguments.out)
 
 
 def _samples(run: "FinishedRun", arguments: argparse.Namespace) -> list[CalibrationSample]:
@@ -134,6 +172,7 @@ def _pack_settings(calibration: Calibration, arguments: argparse.Namespace) -> P
             "usual_entropy_bits": calibration.usual_entropy_bits,
         },
         "postprocessing": asdict(postprocessing),
+        "inference": {"flips": arguments.flips},
     }
 
 
@@ -142,32 +181,32 @@ def _evaluate_run(
     arguments: argparse.Namespace,
     settings: PackSettings,
     healthy: Sequence[StoredCase],
-) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """One run through the same pack and predictor as the clinic's.
+) -> _Evaluated:
+    """One run through the same pack and predictor as the clinic's."""
+    from gliomaai_training.training.cases import dealt_run
 
-    Returns:
-        The scores of its held-out cases, and what it draws in the tumour-free brains.
-    """
-    files = {one.case: one for one in held_out_files(run, arguments.data)}
+    record, engine, name = run.record, _engine(arguments), run.folder.name
+    dealt = dealt_run(record.config, arguments.data, record.fold)
+    files = {one.case: one for one in dealt.test}
 
     def keep(case: str, labels: NDArray[np.uint8]) -> None:
         if arguments.masks:
             write_mask(files[case], labels, arguments.masks)
 
     subsets = all_subsets() if arguments.all_subsets else all_subsets()[:1]
-    cases = _held_out(run, arguments)
-    with run_predictor(run, _engine(arguments), settings, voxel_of(cases)) as predictor:
-        scores = [
-            row
-            for case in tqdm(cases, desc=run.folder.name, unit="case")
-            for row in score_case(predictor, case, subsets, partial(keep, case.case))
-        ]
+    cases = _loaded(dealt.test, arguments)
+    told = predict_cases(run, cases, subsets, engine, settings, keep)
+    test = NetworkPredictions.of(tqdm(told, name, len(cases), unit="case"))
+    watched = _loaded(dealt.validation, arguments) if record.config.network.get("tasks") else []
+    told = predict_cases(run, watched, all_subsets()[:1], engine, settings)
+    validation = NetworkPredictions.of(tqdm(told, "validation", len(watched), unit="case"))
+    with run_predictor(run, engine, settings, voxel_of(cases)) as predictor:
         drawn = [
             row
             for case in tqdm(healthy, desc="tumour-free", unit="case")
             for row in false_tumours(predictor, case, all_subsets())
         ]
-    return scores, drawn
+    return _Evaluated(test, validation, drawn)
 
 
 def _folds(runs: "Sequence[FinishedRun]", data: Path) -> Iterator[tuple[CaseFiles, int]]:
@@ -183,7 +222,10 @@ def _engine(arguments: argparse.Namespace) -> EngineConfig:
 
 
 def _held_out(run: "FinishedRun", arguments: argparse.Namespace) -> list[StoredCase]:
-    files = held_out_files(run, arguments.data)
+    return _loaded(held_out_files(run, arguments.data), arguments)
+
+
+def _loaded(files: Sequence[CaseFiles], arguments: argparse.Namespace) -> list[StoredCase]:
     return [load_case(file) for file in store_cases(files, arguments.store)]
 
 
@@ -193,15 +235,11 @@ def held_out_files(run: "FinishedRun", data: Path) -> list[CaseFiles]:
     Raises:
         ValueError: the run was trained on everyone.
     """
-    config, fold = run.record.config, run.record.fold
-    if fold is None:
+    from gliomaai_training.training.cases import dealt_run
+
+    if run.record.fold is None:
         raise ValueError(f"{run.folder} was trained on everyone: nothing is held out")
-    files: list[CaseFiles] = []
-    for cohort in config.cohorts:
-        if cohort.evaluated:
-            manifest = read_manifest(data / cohort.table, cohort.name)
-            files += split_fold(manifest, config.folds, fold, config.fold_seed)[1]
-    return files
+    return list(dealt_run(run.record.config, data, run.record.fold).test)
 
 
 def _write_tables(results: pd.DataFrame, out: Path) -> None:
@@ -211,7 +249,11 @@ def _write_tables(results: pd.DataFrame, out: Path) -> None:
 
 
 def _write_summary(
-    results: pd.DataFrame, calibration: Calibration, settings: PackSettings, out: Path
+    results: pd.DataFrame,
+    calibration: Calibration,
+    settings: PackSettings,
+    tasks: "TaskSummary | None",
+    out: Path,
 ) -> None:
     told = {
         "cases": int(results["case"].nunique()),
@@ -221,7 +263,9 @@ def _write_summary(
         **settings["calibration"],
         **settings["postprocessing"],
     }
-    (out / SUMMARY).write_text(json.dumps({**told, **settings}, indent=2) + "\n", "utf-8")
+    of_tasks = {} if tasks is None else {TASKS: tasks.model_dump(mode="json")}
+    document = {**told, **settings, **of_tasks}
+    (out / SUMMARY).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     table = pd.DataFrame(
         [(name, str(value)) for name, value in told.items()], columns=["what", "value"]
     )
@@ -238,5 +282,8 @@ def _draw(
     region_boxes(complete, "hd95_mm", out / "hd95.png")
     curves = {"as trained": calibration.before, "calibrated": calibration.after}
     reliability_plot(curves, out / "reliability.png")
-    history = pd.read_csv(runs[0].folder / LOG)
-    learning_curve(history.dropna(axis="columns", how="all"), out / "learning_curve.png")
+    for stage in runs[0].stages:
+        name = f"{LEARNING_CURVE}-{stage.folder.name}" if runs[0].earlier else LEARNING_CURVE
+        if (stage.folder / LOG).is_file():
+            history = pd.read_csv(stage.folder / LOG)
+            learning_curve(history.dropna(axis="columns", how="all"), out / f"{name}.png")

@@ -1,6 +1,6 @@
 """Held-out accuracy and calibration of the runs of a cross-validation."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +55,7 @@ def calibration_sample(
 
 
 def score_case(
-    predictor: Predictor,
-    case: StoredCase,
-    subsets: Sequence[tuple[str, ...]],
-    keep: Callable[[NDArray[np.uint8]], None] | None = None,
+    predictor: Predictor, case: StoredCase, subsets: Sequence[tuple[str, ...]]
 ) -> list[dict[str, object]]:
     """Scores by region and subset of the case's sequences, as rows of `tables`.
 
@@ -66,14 +63,12 @@ def score_case(
         predictor: what segments.
         case: the patient.
         subsets: of sequences; those that the case lacks are passed over.
-        keep: given the labels drawn from the first subset that the case has.
     """
-    rows: list[dict[str, object]] = []
-    for subset, seen in seen_through(predictor, case, subsets):
-        if keep is not None and not rows:
-            keep(seen.labels)
-        rows += scored(case, subset, seen.labels)
-    return rows
+    return [
+        row
+        for subset, seen in seen_through(predictor, case, subsets)
+        for row in scored(case, subset, seen.labels)
+    ]
 
 
 def seen_through(

@@ -11,6 +11,7 @@ from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.model_pack import CARD, ModelPack, write_model_pack
 from gliomaai_training.inference.multitask_pack import MULTITASK
 from gliomaai_training.inference.predictor import SEGMENTATION, Predictor
+from gliomaai_training.preprocessing.network_input import NORMALISATION
 from gliomaai_training.preprocessing.resampling import COMMON_SPACING_MM
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run_pack(
         "task": MULTITASK if has_tasks else SEGMENTATION,
         "network": trained.network,
         "voxel_mm": trained.voxel_mm / given_mm,
+        "normalisation": NORMALISATION,
         **(settings or {}),
     }
     if has_tasks:

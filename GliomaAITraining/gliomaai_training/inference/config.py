@@ -20,8 +20,9 @@ class EngineConfig:
     engine: EngineKind = "auto"
     """`auto` is torch: OpenVINO pays where one process runs many studies."""
     precision: Precision = "auto"
-    flips: bool = False
-    """Average over the image and its left-right mirror: twice the time."""
+    flips: bool | None = None
+    """Average over the image and its left-right mirror, which takes twice the time; None does what
+    the model pack was judged with."""
     max_voxels: int = 10_000_000
     """Larger crops are computed in overlapping tiles; this holds a whole 240x240x155 grid."""
     tile_voxels: int = 128

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gliomaai_training.inference.multitask_pack import RISK
 from gliomaai_training.inference.uncertainty import Floats, TaskSamples
+from gliomaai_training.interpretation.explanations import RISK
 from gliomaai_training.networks.multitask import MultiTaskNetwork, View
 from gliomaai_training.networks.pooling import label_mask
 

@@ -84,6 +84,17 @@ class MultiTaskEngine(TorchEngine):
             logits, maps = self._multitask.segment(View(self.batch(images), shown, whole, place))
             return np.asarray(logits[0].float().cpu().numpy()), (_half(maps[0]), _half(maps[1]))
 
+    def pooled_maps(self, images: NDArray[np.float32], present: NDArray[np.bool_]) -> Maps:
+        """The maps of `passed`, of everything that there is, without drawing a mask."""
+        import torch
+
+        from gliomaai_training.networks.multitask import View
+
+        with self.running():
+            shown = torch.from_numpy(present)[None].to(self.device)
+            maps = self._multitask.pooled_maps(View(self.batch(images), shown))
+            return _half(maps[0]), _half(maps[1])
+
     def shrunk(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Everything that there is (4, z, y, x), as the global branch reads it beside a tile."""
         import torch

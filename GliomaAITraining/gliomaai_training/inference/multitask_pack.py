@@ -8,25 +8,29 @@ The metadata's section `gliomaai` of such a pack has, beside what a segmentation
     calibration.tasks   temperature by task, for tasks that choose between classes; 1 where none is
     cohort              what the heads learnt from: `words`, `patients`, `simulated_only`
     evidence            sentences: how well the heads do, measured where; may be empty
+    prior               by answer (`idh:mutant`, `codeletion_1p19q:co-deleted`, `grade:4`,
+                        `histology:glioblastoma`) its share among the patients that the heads
+                        learnt from, as they were drawn, and their mean log-risk (`risk`): what can
+                        be said of a patient without images. Without it the importance of the
+                        sequences is not measured
     survival            a Cox model of the log-risk (`survival.log_risk`), where there is a head for
                         it; without it a risk is given, but no curve
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gliomaai_training.inference.model_pack import ModelPack, ModelPackError
+from gliomaai_training.interpretation.explanations import RISK, usual_targets
 from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.log_risk import checked_log_risk_model
 
 MULTITASK = "multitask"
 """`task` of such a pack."""
-
-RISK = "risk"
-"""The task that gives a number instead of classes."""
 
 
 class LearntFrom(BaseModel):
@@ -51,6 +55,8 @@ class MultiTaskSettings:
     cohort: LearntFrom
     evidence: tuple[str, ...]
     survival: CoxModel | None
+    prior: Mapping[str, float] = field(default_factory=dict)
+    """By `interpretation.explanations.Target.name`; see above."""
 
     @classmethod
     def of(cls, pack: ModelPack) -> Self:
@@ -85,7 +91,12 @@ class MultiTaskSettings:
             raise ValueError("evidence is a list of sentences")
         cohort = LearntFrom.model_validate(settings["cohort"])
         return cls(
-            tasks, temperatures, cohort, tuple(evidence), _survival(settings.get("survival"), tasks)
+            tasks=tasks,
+            temperatures=temperatures,
+            cohort=cohort,
+            evidence=tuple(evidence),
+            survival=_survival(settings.get("survival"), tasks),
+            prior=_prior(settings.get("prior", {}), tasks),
         )
 
 
@@ -105,6 +116,20 @@ def _tasks(network: Mapping[str, Any]) -> tuple[str, ...]:
     if not config.tasks:
         raise ValueError("network.tasks is empty: without heads it is a segmentation pack")
     return tuple(config.tasks)
+
+
+def _prior(given: Mapping[str, Any], tasks: tuple[str, ...]) -> dict[str, float]:
+    names = [target.name for target in usual_targets(tasks)]
+    if unknown := sorted(set(given) - set(names)):
+        raise ValueError(
+            f"prior names {', '.join(unknown)}; the network's answers are {', '.join(names)}"
+        )
+    prior = {name: float(value) for name, value in given.items()}
+    for name, value in prior.items():
+        if not (math.isfinite(value) if name == RISK else 0 < value < 1):
+            wanted = "a finite log-risk" if name == RISK else "a share between 0 and 1"
+            raise ValueError(f"prior.{name} is {value}, not {wanted}")
+    return prior
 
 
 def _survival(document: object, tasks: tuple[str, ...]) -> CoxModel | None:

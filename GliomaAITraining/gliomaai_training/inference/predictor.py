@@ -25,7 +25,11 @@ from gliomaai_training.inference.postprocessing import (
 from gliomaai_training.inference.prediction import Prediction
 from gliomaai_training.inference.runner import NetworkRunner, Run
 from gliomaai_training.inference.task_features import SeenGrid, Shape, TaskFeatures
-from gliomaai_training.preprocessing.network_input import NetworkInput, pad_to_multiple
+from gliomaai_training.preprocessing.network_input import (
+    NORMALISATION,
+    NetworkInput,
+    pad_to_multiple,
+)
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.preprocessing.resampling import COMMON_SPACING_MM
 from gliomaai_training.progress import Progress, silent
@@ -61,11 +65,13 @@ class Segmented:
 class Predictor:
     """Segments prepared studies with one model pack.
 
-    The pack's settings used here: `task` (`segmentation` or `multitask`), `network`, `voxel_mm`
+    The pack's settings used here: `task` (`segmentation` or `multitask`), `network`,
+    `normalisation` (the one of `network_input.normalise`, or the pack is refused), `voxel_mm`
     (what the network was trained on, default 1), `calibration.temperature` (default 1),
-    `calibration.usual_entropy_bits` (default none) and `postprocessing` (fields of
-    `PostprocessingConfig`); those of a multi-task pack's heads (`multitask_pack`) are checked. What
-    the heads read comes from the same pass as the labels, and `task_heads` answers with it.
+    `calibration.usual_entropy_bits` (default none), `inference.flips` (default false; what the user
+    chose goes before) and `postprocessing` (fields of `PostprocessingConfig`); those of a
+    multi-task pack's heads (`multitask_pack`) are checked. What the heads read comes from the same
+    pass as the labels, and `task_heads` answers with it.
     """
 
     def __init__(self, pack: ModelPack, config: EngineConfig = AUTOMATIC) -> None:
@@ -80,8 +86,10 @@ class Predictor:
                 f"model pack {pack.name} is for {pack.settings.get('task')!r}, not for segmentation"
             )
         self._pack = pack
-        self._config = config
         self._settings = _Settings.of(pack)
+        if config.flips is None:
+            config = replace(config, flips=self._settings.flips)
+        self._config = config
         self._has_heads = is_multitask(pack)
         if self._has_heads:
             MultiTaskSettings.of(pack)
@@ -208,6 +216,7 @@ class _Settings:
     temperature: float
     usual_entropy_bits: float | None
     postprocessing: PostprocessingConfig
+    flips: bool
 
     @classmethod
     def of(cls, pack: ModelPack) -> "_Settings":
@@ -219,11 +228,18 @@ class _Settings:
                 temperature=float(calibration.get("temperature", 1.0)),
                 usual_entropy_bits=None if usual_bits is None else float(usual_bits),
                 postprocessing=PostprocessingConfig(**pack.settings.get("postprocessing", {})),
+                flips=bool(pack.settings.get("inference", {}).get("flips", False)),
             )
         except (TypeError, ValueError) as error:
             raise ModelPackError(
                 f"the settings of model pack {pack.name} are wrong: {error}"
             ) from error
+        if (how := pack.settings.get("normalisation")) != NORMALISATION:
+            raise ModelPackError(
+                f"model pack {pack.name} {pack.version} learnt from images normalised by "
+                f"{how or 'mean and deviation'}, not by {NORMALISATION}: take a newer pack, or "
+                "train its network anew"
+            )
         if not settings.temperature > 0:
             raise ModelPackError(
                 f"model pack {pack.name} has temperature {settings.temperature}, not above 0"

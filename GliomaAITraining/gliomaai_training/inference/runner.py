@@ -135,9 +135,38 @@ class NetworkRunner:
         _check(images, present)
         if not present.all():
             images = np.where(present[:, None, None, None], images, np.float32(0))
+        mirrors = (False, True) if self._config.flips else (False,)
+        seen = [
+            self._seen(images, present, temperature, _part(progress, index, len(mirrors)), mirror)
+            for index, mirror in enumerate(mirrors)
+        ]
+        progress(STAGE, 1.0)
+        mean = np.mean([one.probabilities for one in seen], axis=0) if len(seen) > 1 else None
+        return seen[0] if mean is None else replace(seen[0], probabilities=mean)
+
+    def _seen(
+        self,
+        images: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        temperature: float,
+        progress: Progress,
+        mirror: bool,
+    ) -> Run:
+        """What the network gives for the images, or for their mirror image.
+
+        The mirror image is also moved by a voxel where the network's are larger: what falls into
+        one of them is then told apart by the other. The plane that leaves on one side enters on the
+        other, and goes back.
+        """
+        move = int(self._voxel_mm > COMMON_SPACING_MM)
+        if mirror:
+            images = np.roll(images[..., ::-1], (move,) * 3, (1, 2, 3))
         read = coarsened_input(images, self._voxel_mm)
         found, maps = self._first_that_fits(read, present, temperature, progress)
-        return Run(refined(found, images.shape[1:]), maps, read.shape[1:])
+        finer = refined(found, images.shape[1:])
+        if mirror:
+            finer = np.roll(finer, (-move,) * 3, (1, 2, 3))[..., ::-1]
+        return Run(finer, maps, read.shape[1:])
 
     def _first_that_fits(
         self,
@@ -183,25 +212,13 @@ class NetworkRunner:
         progress: Progress,
     ) -> tuple[NDArray[np.float32], Maps | None]:
         engine = self._engine(choice)
-        views = (1, -1) if self._config.flips else (1,)
-        seen: list[NDArray[np.float32]] = []
-        kept: Maps | None = None
-        for index, step in enumerate(views):
-
-            def report(stage: str, fraction: float, index: int = index) -> None:
-                progress(stage, (index + fraction) / len(views))
-
-            mirrored = np.ascontiguousarray(images[..., ::step])
-            if in_tiles:
-                logits, maps = self._tiled(engine, mirrored, present, report), None
-            else:
-                logits, maps = _whole(engine, mirrored, present, report)
-            kept = maps if step == 1 else kept
-            seen.append(softmax(logits, temperature)[..., ::step])
-        progress(STAGE, 1.0)
+        if in_tiles:
+            logits, maps = self._tiled(engine, images, present, progress), None
+        else:
+            logits, maps = _whole(engine, images, present, progress)
         self._last = engine.name
         logger.info("segmentation network ran on %s%s", engine.name, " in tiles" * in_tiles)
-        return seen[0] if len(seen) == 1 else (seen[0] + seen[1]) / np.float32(2), kept
+        return softmax(logits, temperature), maps
 
     def _tiled(
         self,
@@ -250,6 +267,11 @@ class NetworkRunner:
         depth, height, width = size
         joined = np.asarray(result[0].numpy(), dtype=np.float32)
         return joined[:, :depth, :height, :width]
+
+
+def _part(progress: Progress, index: int, count: int) -> Progress:
+    """Progress of one of several equal parts."""
+    return lambda stage, fraction: progress(stage, (index + fraction) / count)
 
 
 def _whole(

@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 from gliomaai_training.diagnosis.facts import fact_probabilities
 from gliomaai_training.diagnosis.states import LABELS
 from gliomaai_training.inference.model_pack import ModelPack
-from gliomaai_training.inference.multitask_pack import RISK, MultiTaskSettings
+from gliomaai_training.inference.multitask_pack import MultiTaskSettings
 from gliomaai_training.inference.task_features import TaskFeatures
+from gliomaai_training.interpretation.explanations import RISK
 from gliomaai_training.vocabulary import WHO_GRADES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from gliomaai_training.networks.multitask import MultiTaskNetwork
-
-STATE = "state"
-"""The task whose answer is coherent by itself."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from scipy.special import xlogy
 
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import fact_probabilities
-from gliomaai_training.inference.task_heads import STATE
+from gliomaai_training.interpretation.explanations import STATE
 
 Floats = NDArray[np.float64]
 

@@ -8,11 +8,8 @@ from torch import Tensor
 
 from gliomaai_training.data.targets import CLASSES
 from gliomaai_training.diagnosis.facts import FACTS
-from gliomaai_training.diagnosis.states import CODELETED, MUTANT
-from gliomaai_training.interpretation.explanations import RISK, Target
+from gliomaai_training.interpretation.explanations import RISK, STATE, Target
 from gliomaai_training.networks.multitask import MultiTaskNetwork, View
-
-STATE = "state"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +33,6 @@ class Shown:
             raise ValueError(f"one patient is explained at a time, not {len(self.view.images)}")
         if not bool(self.view.present.any()):
             raise ValueError("a patient without any sequence has nothing to explain")
-
-
-def usual_targets(tasks: tuple[str, ...]) -> tuple[Target, ...]:
-    """What is explained of a network with these tasks: IDH mutant, 1p/19q co-deleted, grade 4,
-    glioblastoma by histology, and the risk, as far as the network answers it."""
-    wanted = (
-        Target("idh", MUTANT),
-        Target("codeletion_1p19q", CODELETED),
-        Target("grade", CLASSES["grade"][-1]),
-        Target("histology", CLASSES["histology"][-1]),
-        Target(RISK),
-    )
-    return tuple(
-        target
-        for target in wanted
-        if target.task in tasks or (STATE in tasks and target.task in FACTS)
-    )
 
 
 def answer_of(

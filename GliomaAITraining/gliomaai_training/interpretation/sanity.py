@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from gliomaai_training.interpretation.answers import Shown, own_mask
-from gliomaai_training.interpretation.explanations import Target
+from gliomaai_training.interpretation.explanations import MapCheck, SanityLimits, Target
 from gliomaai_training.interpretation.saliency import integrated_gradients
 from gliomaai_training.networks.multitask import MultiTaskNetwork
 from gliomaai_training.progress import Progress, silent
@@ -29,16 +29,6 @@ Explain = Callable[[MultiTaskNetwork, Shown], NDArray[np.float32]]
 Order = Literal["cascading", "independent"]
 
 STAGE = "sanity check"
-
-
-@dataclass(frozen=True)
-class SanityLimits:
-    """Above which a map is too much like that of a network without any learnt weight."""
-
-    values: float = 0.25
-    """Rank correlation of the maps, either sign."""
-    magnitudes: float = 0.7
-    """Of their magnitudes: at most half of the ranks' variance is the images' and the outline's."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ class SanityCheck:
     def passes(self) -> bool:
         """Whether the maps are gone when everything that was learnt is."""
         last = [row for row in self.rows if row.order == "cascading"][-1]
-        return abs(last.values) <= self.limits.values and last.magnitudes <= self.limits.magnitudes
+        return MapCheck(last.values, last.magnitudes, self.limits).passes
 
     def table(self) -> pd.DataFrame:
         """A row for each randomisation, as reports print it."""
@@ -128,6 +118,36 @@ def sanity_check(
         rows.append(Randomised(order, layer, float(values), float(magnitudes)))
     progress(STAGE, 1.0)
     return SanityCheck(target, len(held), tuple(rows))
+
+
+def map_check(
+    network: MultiTaskNetwork,
+    patient: Shown,
+    saliency: NDArray[np.float32],
+    generator: torch.Generator,
+    explain: Explain,
+) -> MapCheck:
+    """The last step of the cascade alone, for a map that is at hand: every weight is untrained.
+
+    Args:
+        network: that gave the map; it is not changed.
+        patient: whose map it is, with the mask that was held.
+        saliency: the map (4, z, y, x).
+        generator: of the untrained weights, on the CPU.
+        explain: what made the map.
+
+    Raises:
+        ValueError: the map is the same everywhere, or the patient comes without a mask.
+        Cancelled: by `explain`.
+    """
+    if patient.mask is None:
+        raise ValueError("an untrained network draws no outline: give the one that was held")
+    before = _inside(saliency, patient)
+    if np.ptp(before) == 0:
+        raise ValueError("the map is the same everywhere: there is nothing to check")
+    untrained = _untrained(network, generator).to(patient.view.images.device)
+    after = _inside(explain(untrained, patient), patient)
+    return MapCheck(_spearman(before, after), _spearman(abs(before), abs(after)))
 
 
 def layers(network: MultiTaskNetwork) -> dict[str, tuple[str, ...]]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from gliomaai_training.cohorts.manifest import CaseFiles
 from gliomaai_training.data.case_store import load_case, store_cases
 from gliomaai_training.evaluation.tables import all_subsets
 from gliomaai_training.evaluation.tasks.network_predictions import NetworkPredictions, predict_cases
 from gliomaai_training.progress import Progress
 from gliomaai_training.studies.networks_config import NetworkRow, NetworksConfig
-from gliomaai_training.training.cases import dealt_cases
+from gliomaai_training.training.cases import dealt_run
 from gliomaai_training.training.distributed import training_processes
 from gliomaai_training.training.objectives.config import MultiTaskObjectiveConfig
 from gliomaai_training.training.run_folder import FinishedRun, read_run
@@ -96,35 +95,21 @@ def _judged(
     for part in (TEST, VALIDATION):
         told = NetworkPredictions.read(folder / part)
         if told is None:
-            run = read_run(folder)
-            files = _files(run, places.data, part)
             subsets = all_subsets() if row.subsets and part == TEST else all_subsets()[:1]
-            told = _predicted(run, files, places, subsets)
+            told = _predicted(read_run(folder), part, places, subsets)
             told.write(folder / part)
         tables = [table.assign(run=f"seed {seed}", fold=fold) for table in (told.dice, told.tasks)]
         found[part] = NetworkPredictions(tables[0], tables[1])
     return found
 
 
-def _files(run: FinishedRun, data: Path, part: str) -> list[CaseFiles]:
-    config = run.record.config
-    dealt = [
-        dealt_cases(cohort, config, data, run.record.fold)
-        for cohort in config.cohorts
-        if cohort.evaluated
-    ]
-    return [file for one in dealt for file in (one.test if part == TEST else one.validation)]
-
-
 def _predicted(
-    run: FinishedRun, files: list[CaseFiles], places: Places, subsets: Sequence[tuple[str, ...]]
+    run: FinishedRun, part: str, places: Places, subsets: Sequence[tuple[str, ...]]
 ) -> NetworkPredictions:
+    dealt = dealt_run(run.record.config, places.data, run.record.fold)
+    files = dealt.test if part == TEST else dealt.validation
     cases = [load_case(file) for file in store_cases(files, places.runs / "store")]
-    dice, tasks = [], []
-    for of_dice, of_tasks in predict_cases(run, cases, subsets):
-        dice += of_dice
-        tasks += of_tasks
-    return NetworkPredictions(pd.DataFrame(dice), pd.DataFrame(tasks))
+    return NetworkPredictions.of(predict_cases(run, cases, subsets))
 
 
 def _segments(config: NetworksConfig, row: NetworkRow) -> bool:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gliomaai_training.inference.model_pack import load_model_pack, sha256_of
-from gliomaai_training.training.checkpoint import CHECKPOINT
+from gliomaai_training.inference.model_pack import load_model_pack
 from gliomaai_training.training.config import FitConfig
 from gliomaai_training.training.run_folder import RECORD, FinishedRun, read_run
 
@@ -35,8 +34,8 @@ def initial_weights(folder: Path, config: FitConfig, fold: int | None) -> Initia
         run = read_run(folder)
         _check_network(folder, run.record.config.network, config)
         _check_patients(run, config, fold)
-        steps, digest = run.checkpoint.step, sha256_of(folder / CHECKPOINT)
-        return InitialWeights(run.weights(), f"a run of {steps} steps, SHA-256 {digest[:12]}")
+        source = f"a run of {run.checkpoint.step} steps, SHA-256 {run.sha256[:12]}"
+        return InitialWeights(run.weights(), source)
     pack = load_model_pack(folder)
     _check_network(folder, pack.settings["network"], config)
     source = f"model pack {pack.name} {pack.version}, SHA-256 {pack.sha256[:12]}"

@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from gliomaai_training.training.checkpoint import Checkpoint, load_checkpoint
+from gliomaai_training.inference.model_pack import sha256_of
+from gliomaai_training.training.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from gliomaai_training.training.config import FitConfig
 
 RECORD = "run.json"
@@ -29,12 +30,36 @@ class RunRecord(BaseModel):
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """A run's record and its weights."""
+class StageRun:
+    """How one stage of a training was started, and where it is."""
 
     folder: Path
     record: RunRecord
+
+
+@dataclass(frozen=True)
+class FinishedRun(StageRun):
+    """A run's record and its weights."""
+
     checkpoint: Checkpoint
+    earlier: tuple[StageRun, ...] = ()
+    """The stages before it, where it was read as the end of a training in stages."""
+
+    @property
+    def stages(self) -> tuple[StageRun, ...]:
+        """All stages in their order, this one last."""
+        return (*self.earlier, self)
+
+    @property
+    def name(self) -> str:
+        """Of its recipe."""
+        name = self.record.config.name
+        return name.removesuffix(f" {self.folder.name}") if self.earlier else name
+
+    @property
+    def sha256(self) -> str:
+        """Of the checkpoint: tells one network from another."""
+        return sha256_of(self.folder / CHECKPOINT)
 
     def weights(self) -> dict[str, Tensor]:
         """The averaged weights, by the network's own names."""
@@ -69,16 +94,30 @@ def read_run(folder: Path) -> FinishedRun:
     """Reads a run's record and last checkpoint; of a training in stages, those of the last one.
 
     Raises:
-        ValueError: the folder holds no run, or the run has no checkpoint yet.
+        ValueError: the folder holds no run, the run has no checkpoint yet, or a training in stages
+            has not come to its end.
     """
     stages = folder / STAGES
-    if stages.is_file():
-        folder = folder / str(json.loads(stages.read_text("utf-8"))[-1])
+    if not stages.is_file():
+        record = _record(folder)
+        checkpoint = load_checkpoint(folder)
+        if checkpoint is None:
+            raise ValueError(f"the run in {folder} has no checkpoint yet")
+        return FinishedRun(folder, record, checkpoint)
+    folders = [folder / str(name) for name in json.loads(stages.read_text("utf-8"))]
+    last = folders[-1]
+    ended = load_checkpoint(last) if (last / RECORD).is_file() else None
+    if ended is None or not ended.finished:
+        raise ValueError(
+            f"the training in {folder} has not finished its last stage, {last.name}: go on with "
+            "`gliomaai-train fit` and the same recipe and --out, or name the folder of a stage"
+        )
+    earlier = tuple(StageRun(one, _record(one)) for one in folders[:-1])
+    return FinishedRun(last, _record(last), ended, earlier)
+
+
+def _record(folder: Path) -> RunRecord:
     file = folder / RECORD
     if not file.is_file():
         raise ValueError(f"{folder} holds no training run (no {RECORD})")
-    checkpoint = load_checkpoint(folder)
-    if checkpoint is None:
-        raise ValueError(f"the run in {folder} has no checkpoint yet")
-    record = RunRecord.model_validate_json(file.read_text("utf-8"))
-    return FinishedRun(folder, record, checkpoint)
+    return RunRecord.model_validate_json(file.read_text("utf-8"))

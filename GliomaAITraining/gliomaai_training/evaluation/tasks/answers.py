@@ -13,7 +13,7 @@ from gliomaai_training.diagnosis.facts import FACTS, fact_probabilities
 from gliomaai_training.evaluation.tasks.predictions import COMPLETE, FOLD, class_columns
 from gliomaai_training.evaluation.tasks.truth import TaskTruth
 from gliomaai_training.evaluation.tasks.uncertainty import MEASURES
-from gliomaai_training.inference.task_heads import STATE
+from gliomaai_training.interpretation.explanations import STATE
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]

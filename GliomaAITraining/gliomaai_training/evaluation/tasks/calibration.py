@@ -38,7 +38,7 @@ from gliomaai_training.evaluation.tasks.temperature import (
     rescaled,
 )
 from gliomaai_training.evaluation.tasks.truth import TaskTruth
-from gliomaai_training.inference.task_heads import STATE
+from gliomaai_training.interpretation.explanations import STATE
 
 BY_CHANCE = 200
 """Draws of what calibrated probabilities would show."""

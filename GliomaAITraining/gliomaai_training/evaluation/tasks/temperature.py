@@ -95,6 +95,8 @@ def fit_temperatures(
         ValueError: as `answers.answers`.
     """
     found: dict[Network, dict[str, TemperatureFit]] = {}
+    if validation.empty:
+        return found
     for task in heads_in(validation):
         given = answers(validation, truth, task, sequences)
         for network in sorted(set(zip(given.run, given.fold, strict=True))):

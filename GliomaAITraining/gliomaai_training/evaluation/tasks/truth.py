@@ -110,6 +110,30 @@ def truth_of(cohort: ClinicalCohort, true_log_risk: Mapping[str, float] | None =
     )
 
 
+def joined(truths: Sequence[TaskTruth]) -> TaskTruth:
+    """The cases of several cohorts, one after the other.
+
+    Raises:
+        ValueError: two of them share the name of a case.
+    """
+    cases = tuple(case for one in truths for case in one.cases)
+    if len(set(cases)) < len(cases):
+        raise ValueError("two cohorts name cases alike: rename those of one")
+    risks = [
+        np.full(len(one.cases), np.nan) if one.true_log_risk is None else one.true_log_risk
+        for one in truths
+    ]
+    some_risk = any(one.true_log_risk is not None for one in truths)
+    return TaskTruth(
+        name=" and ".join(one.name for one in truths),
+        cases=cases,
+        possible={task: np.concatenate([one.possible[task] for one in truths]) for task in CLASSES},
+        months=np.concatenate([one.months for one in truths]),
+        event=np.concatenate([one.event for one in truths]),
+        true_log_risk=np.concatenate(risks) if some_risk else None,
+    )
+
+
 def read_true_risk(table: Path) -> dict[str, float]:
     """The true log-risk by case from a simulation's `patients.csv`; without the tumour-free.
 

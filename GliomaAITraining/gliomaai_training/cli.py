@@ -13,6 +13,10 @@ COMMANDS = {
     "brain-mask": ("gliomaai_training.training.brain_mask_command", "train the brain mask network"),
     "fit": ("gliomaai_training.training.command", "train a network from a configuration file"),
     "evaluate": ("gliomaai_training.evaluation.command", "cross-validation tables and figures"),
+    "features": (
+        "gliomaai_training.evaluation.features.command",
+        "deep features of a cohort, by networks that never saw its patients",
+    ),
     "radiomics": ("gliomaai_training.radiomics.command", "measure the tumours of a cohort"),
     "study": ("gliomaai_training.studies.command", "analyse real cohorts by a named study"),
     "pack": ("gliomaai_training.training.pack_command", "export a trained network as a model pack"),

@@ -57,9 +57,6 @@ def test_a_wrong_table_is_refused(tmp_path: Path, text: str, message: str) -> No
 def test_features_stand_beside_a_cohorts_radiomics(tmp_path: Path) -> None:
     measured = pd.DataFrame({"case": ["1", "2"], "patient": ["a", "c"], "cohort": "x", "f": 1.0})
     found = CohortFeatures(measured, pd.DataFrame(), pd.DataFrame())
-    file = table(tmp_path, "patient,fold,deep_1\na,0,5\nb,1,6\n")
-    with pytest.raises(ValueError, match="all deep features are of one fold"):
-        with_further(found, read_further_features(file))
     file = table(tmp_path, "patient,fold,deep_1\na,0,5\nb,1,6\nc,1,7\n")
     joined = with_further(found, read_further_features(file)).features
     assert joined["deep_1"].tolist() == [5.0, 7.0]
@@ -71,6 +68,17 @@ def test_features_stand_beside_a_cohorts_radiomics(tmp_path: Path) -> None:
         with_further(
             replace(found, features=measured.assign(patient="z")), read_further_features(file)
         )
+
+
+def test_features_of_two_networks_are_told_apart(tmp_path: Path) -> None:
+    rows = "patient,fold,deep_1\na,1,5\nb,0,6\nc,1,7\n"
+    found = read_further_features(table(tmp_path, rows))
+    assert not found.is_of_one_model
+    mine = found.of_largest_model()
+    assert mine.is_of_one_model
+    assert mine.columns["deep_1"].to_dict() == {"a": 5.0, "c": 7.0}
+    with pytest.raises(ValueError, match="no patient has deep features"):
+        mine.of(pd.Series(["b"]))
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +112,9 @@ def test_grading_is_judged_on_the_folds_of_the_network(data: Path, tmp_path: Pat
     assert len(graded.high) == len(graded.further) == len(graded.features) == 80
     assert graded.fold.tolist() == [n % 3 for n in range(80)]
     assert grading._ucsf(replace(settings, features=None)).further is None
+    # One network that saw none of them leaves the folds to the study.
+    one = StudySettings(data, features=deep(data, tmp_path, folds=1))
+    assert sorted(set(grading._ucsf(one).fold.tolist())) == [0, 1, 2, 3, 4]
 
 
 def test_a_networks_features_join_the_published_chain(
@@ -130,7 +141,10 @@ def test_studies_refuse_what_they_cannot_use(
     out = ["--data", str(data), "--out", str(tmp_path / "out")]
     file = deep(data, tmp_path)
     assert main(["study", "idh", *out, "--features", str(file)]) == 1
-    assert "the study idh takes no --features; grading does" in capsys.readouterr().err
+    assert (
+        "the study idh takes no --features; grading, lgg, network-real do"
+        in capsys.readouterr().err
+    )
     table(tmp_path, "patient,deep_1\na,1\n")
     assert main(["study", "grading", *out, "--features", str(file)]) == 1
     assert "no column 'fold'" in capsys.readouterr().err

@@ -32,6 +32,10 @@ from gliomaai_training.diagnosis.states import (
 
 NAME = "TCGA-LGG slices"
 TABLE = Path("lgg_slices", "patients.csv")
+SEQUENCES = ("t1", "t1gd", "flair")
+"""In a patient's file."""
+MASK = "whole_tumor"
+"""There too."""
 
 EVENT = {"1": 1.0, "0": 0.0}
 SUBTYPE_IDH = {"IDHwt": WILD_TYPE, "IDHmut-noncodel": MUTANT, "IDHmut-codel": MUTANT}

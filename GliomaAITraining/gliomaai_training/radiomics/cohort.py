@@ -80,7 +80,7 @@ def with_further(found: CohortFeatures, further: FurtherFeatures) -> CohortFeatu
     cells of patients who have none are empty.
 
     Raises:
-        ValueError: nobody has any, all are of one fold, or a column is called alike in both.
+        ValueError: nobody has any, or a column is called alike in both.
     """
     further.of(found.features["patient"])
     added = pd.concat([further.fold.rename(FOLD).astype("Int64"), further.columns], axis=1)

@@ -2,8 +2,9 @@
 
 A network's features of the patients that it was trained on are better than those of any new one, so
 a selector prefers them for the wrong reason. Only features that were made without the patient are
-taken: the table says for every row out of which fold it was made, and whoever uses it judges models
-on the same folds.
+taken (`gliomaai-train features` makes no others): the table says for every row out of which fold it
+was made. Models of several networks' features are judged on the same folds; where one network read
+everybody, it saw none of them, and the patients can be dealt as one likes.
 """
 
 from dataclasses import dataclass
@@ -27,21 +28,30 @@ class FurtherFeatures:
     columns: pd.DataFrame
     """(n, p) float64, indexed by patient."""
     fold: "pd.Series[int]"
-    """(n,) the fold whose patients the model had not seen, indexed by patient."""
+    """(n,) the fold whose patients the model had not seen, indexed by patient: one number for each
+    model."""
+
+    @property
+    def is_of_one_model(self) -> bool:
+        """Whether one model made them all, so that all columns mean the same in every patient."""
+        return self.fold.nunique() == 1
 
     def of(self, patients: "pd.Series[str]") -> "FurtherFeatures":
         """Those of some patients, in their order; patients without any are left out.
 
         Raises:
-            ValueError: nobody has any, or all are of one fold.
+            ValueError: nobody has any.
         """
         known = [name for name in patients if name in self.columns.index]
         if not known:
             raise ValueError(f"no patient has {self.prefix} features: are they called alike?")
-        part = FurtherFeatures(self.prefix, self.columns.loc[known], self.fold.loc[known])
-        if part.fold.nunique() < 2:
-            raise ValueError(f"all {self.prefix} features are of one fold: nothing can be left out")
-        return part
+        return FurtherFeatures(self.prefix, self.columns.loc[known], self.fold.loc[known])
+
+    def of_largest_model(self) -> "FurtherFeatures":
+        """Those of the model that read most patients, without the others: two networks' features
+        are not the same quantities, even if they are of one architecture."""
+        mine = self.fold == self.fold.mode().iloc[0]
+        return FurtherFeatures(self.prefix, self.columns[mine], self.fold[mine])
 
 
 def read_further_features(file: Path) -> FurtherFeatures:

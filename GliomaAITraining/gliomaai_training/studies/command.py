@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gliomaai_training.studies.registry import STUDIES
 
-TAKE_FEATURES = ("grading",)
+TAKE_FEATURES = ("grading", "lgg", "network-real")
 """Studies into which features of another source plug in."""
 
 
@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--features",
         type=Path,
         metavar="TABLE",
-        help="CSV of a network's out-of-fold features: patient, fold, deep_... (grading)",
+        help="CSV of a network's out-of-fold features, as `features` writes it (grading, lgg), or "
+        "a folder of them (network-real)",
     )
     add(
         "--networks",
@@ -57,7 +58,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     study = find_study(arguments.name)
     if arguments.features is not None and arguments.name not in TAKE_FEATURES:
-        raise ValueError(f"the study {arguments.name} takes no --features; {TAKE_FEATURES[0]} does")
+        raise ValueError(
+            f"the study {arguments.name} takes no --features; {', '.join(TAKE_FEATURES)} do"
+        )
     check_folder(arguments.name, arguments.out)
     if not arguments.data.is_dir():
         raise ValueError(f"there is no folder {arguments.data}: --data is the root of the data")

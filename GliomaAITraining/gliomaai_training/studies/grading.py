@@ -178,6 +178,8 @@ def _ucsf(settings: StudySettings) -> Graded:
     ucsf = ucsf.take(known, f"without {table.prefix} features")
     own = table.of(ucsf.clinical["patient"])
     fold, high = np.asarray(own.fold, np.int_), _high(ucsf)
+    if own.is_of_one_model:
+        fold = ucsf.folds(FOLDS, settings.seed, "reported_grade")
     for number in np.unique(fold):
         if len(set(high[fold != number])) < 2:
             raise ValueError(f"outside fold {number} of {settings.features.name} is one grade only")

@@ -10,6 +10,7 @@ from gliomaai_training.progress import Progress
 from gliomaai_training.studies import lgg_tables as t
 from gliomaai_training.studies.lgg_cohort import read_lgg
 from gliomaai_training.studies.lgg_models import DEALS, FOLDS
+from gliomaai_training.studies.lgg_network import network_side, network_tables
 from gliomaai_training.studies.lgg_report import clinical_tables, figures, imaged_tables, permuted
 from gliomaai_training.studies.lgg_sides import clinical_side, imaged_side
 from gliomaai_training.studies.lgg_signature import CONFIG
@@ -34,15 +35,16 @@ CRITIQUE = (
     "recruited 2018 to 2021; no molecular data. Its Tables 3 and 4 with the hazard ratios were not "
     "available."
 )
+NO_NETWORK = "none of its 512 features of a network; "
+"""Among the limits, where no table of such features is given."""
 LIMITS = (
     CRITIQUE,
     f"Computing was short: forests of {CONFIG.trees} trees, an SVM of scikit-learn's defaults "
     f"without grid search, {DEALS} deals into folds. What the signature does depends on them; none "
     "was chosen by its result.",
     "Not like the paper: T1, T1Gd and FLAIR (it has T1, T1Gd, T2); slices without pixel size or "
-    "gap, so that texture is of single slices and size a share of the head; no wavelets; none of "
-    "its 512 features of a network; whole FLAIR abnormality as the tumour; no radiologist's "
-    "reading of enhancement.",
+    "gap, so that texture is of single slices and size a share of the head; no wavelets; "
+    f"{NO_NETWORK}whole FLAIR abnormality as the tumour; no radiologist's reading of enhancement.",
     "There is no second cohort with images and survival of lower-grade glioma here: with images, "
     "all is cross-validation within TCGA-LGG.",
     "The slices' masks are CC BY-NC-SA: the signature is kept with the study and never packed.",
@@ -70,11 +72,14 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
         *clinical_tables(lgg, clinical, settings),
         *imaged_tables(lgg, clinical, imaged, settings),
     ]
+    side = network_side(lgg, clinical.terms, settings, within(0.65, 0.75))
+    tables += network_tables(side, settings)
     progress("permutations", 0.75)
     tables.append(permuted(lgg, imaged.crossed, settings))
     drawn = _nomograms(clinical.model, imaged.integrated)
     progress("done", 1.0)
     signature = imaged.apparent.signature
+    limits = LIMITS if side is None else [one.replace(NO_NETWORK, "") for one in LIMITS]
     return StudyResult(
         TITLE,
         PURPOSE,
@@ -94,7 +99,7 @@ def study(settings: StudySettings, progress: Progress) -> StudyResult:
             "signature": signature,
             **{f"{name}-nomogram": one for name, one in drawn.items()},
         },
-        (*LIMITS, *lgg.cohort.limits, *lgg_slices.LIMITS, *lgg.external_cohort.limits),
+        (*limits, *lgg.cohort.limits, *lgg_slices.LIMITS, *lgg.external_cohort.limits),
     )
 
 

@@ -40,6 +40,8 @@ VERSION = 1
 NET = ElasticNetConfig(lambdas=16, folds=5, tolerance=1e-4)
 FLAT = 1e-6
 """A log hazard: scores that differ by less say nothing."""
+NETWORK = "network"
+"""In the place of a sequence, where features are a network's alone."""
 LEAST_SHORT = 4
 """Patients known to have died early; fewer choose no sequence."""
 
@@ -132,8 +134,18 @@ def classifier(config: SignatureConfig) -> Pipeline:
     return Pipeline(steps)
 
 
+def choices(features: pd.DataFrame) -> dict[str, list[str]]:
+    """The columns to choose between: those of each sequence, each with a network's beside them if
+    there are any; or a network's alone."""
+    radiomics = {name for sequence in SEQUENCES for name in columns_of(sequence)}
+    further = [str(name) for name in features.columns if name not in radiomics]
+    if len(further) == len(features.columns):
+        return {NETWORK: further}
+    return {sequence: [*columns_of(sequence), *further] for sequence in SEQUENCES}
+
+
 def search(features: pd.DataFrame, short: Truth, config: SignatureConfig) -> dict[str, float]:
-    """AUC of each sequence for short against long survival, mean of the folds.
+    """AUC of each of `choices` for short against long survival, mean of the folds.
 
     Args:
         features: (n, p) tamed, of patients whose survival is known to be one or the other.
@@ -151,8 +163,8 @@ def search(features: pd.DataFrame, short: Truth, config: SignatureConfig) -> dic
         )
     folds = StratifiedKFold(config.search_folds, shuffle=True, random_state=config.seed)
     found = {}
-    for sequence in SEQUENCES:
-        columns = features[columns_of(sequence)].to_numpy(np.float64)
+    for sequence, names in choices(features).items():
+        columns = features[names].to_numpy(np.float64)
         each = []
         for train, test in folds.split(columns, short):
             model = classifier(config).fit(columns[train], short[train])
@@ -167,7 +179,7 @@ def fit_signature(
     """Searches, selects and fits.
 
     Args:
-        features: (n, p) with `slice_features.columns_of` every sequence.
+        features: (n, p) with `slice_features.columns_of` every sequence, a network's, or both.
         followed: n outcomes.
         config: the chain.
 
@@ -187,7 +199,7 @@ def _fit(features: pd.DataFrame, followed: Outcome, config: SignatureConfig) -> 
     known, short = short_or_long(followed)
     auc_of = search(tamed[known], short[known], config)
     sequence = max(auc_of, key=lambda name: auc_of[name])
-    own = tamed[columns_of(sequence)]
+    own = tamed[choices(features)[sequence]]
     forest = ForestSelector(config.features, config.seed, config.trees)
     forest.fit(own[known].to_numpy(), short[known])
     kept = own.loc[:, forest.get_support()]

@@ -40,6 +40,10 @@ STUDIES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "gliomaai_training.studies.networks",
             "the published systems, the unified network and its ablations on simulated patients",
         ),
+        "network-real": (
+            "gliomaai_training.studies.network_real",
+            "IDH, 1p/19q and survival of real patients from a network's features, and without",
+        ),
         "controls": (
             "gliomaai_training.studies.controls",
             "negative controls: permuted outcomes, age and volume, class only, hospital only",

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 from scipy.spatial import ConvexHull
 
+from gliomaai_training.cohorts import lgg_slices
 from gliomaai_training.radiomics.config import Discretisation, FeatureClass
 from gliomaai_training.radiomics.neighbourhood import adjacency
 from gliomaai_training.radiomics.region import NAMES, intensity_features
 
-SEQUENCES = ("t1", "t1gd", "flair")
-MASK = "whole_tumor"
+SEQUENCES = lgg_slices.SEQUENCES
 CLASSES: tuple[FeatureClass, ...] = ("firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
 SIZE_BOUND = frozenset(
     {
@@ -83,7 +83,7 @@ def read_slices(file: Path) -> Slices:
     try:
         with np.load(file) as stored:
             images = {name: stored[name].astype(np.float64) for name in SEQUENCES}
-            return Slices(images, stored[MASK] > 0)
+            return Slices(images, stored[lgg_slices.MASK] > 0)
     except (OSError, KeyError) as error:
         raise ValueError(f"a file of {file.parent.name} holds no slices: {error!r}") from error
 

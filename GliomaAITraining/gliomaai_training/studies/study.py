@@ -36,7 +36,8 @@ class StudySettings:
     masks: Path | None = None
     """Folder of held-out masks (`evaluation.predicted_masks`), for the studies that ask for it."""
     features: Path | None = None
-    """Table of out-of-fold features (`radiomics.further`), for the studies that take it."""
+    """Table of out-of-fold features (`radiomics.further`), or folder of them, for the studies that
+    take it."""
     networks: Path | None = None
     """List of networks to compare (`networks_config`), for the study that trains them."""
 

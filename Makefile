@@ -6,6 +6,7 @@ VENV ?= .venv
 DEMO ?= demo
 PATIENT ?= --who-class GBM --whole-head --separate-views --dicom
 PYTEST_OPTIONS ?=
+BENCH_EDGE ?= 128
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -40,9 +41,10 @@ format: $(STAMP) ## Bring the sources into the house style.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## Print seconds by stage and the speed ratios.
+bench: $(STAMP) ## Print seconds by stage and the speed ratios; BENCH_EDGE=64 fits a small machine.
 	$(BIN)/python Testing/benchmarks/benchmark_analyze.py
 	$(BIN)/python Testing/benchmarks/benchmark_inference.py
+	$(BIN)/python Testing/benchmarks/benchmark_networks.py --edge $(BENCH_EDGE)
 
 clean: ## Remove the virtual environment and everything that was built.
 	rm -rf $(VENV) demo build dist GliomaAITraining/dist

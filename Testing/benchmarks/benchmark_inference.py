@@ -11,7 +11,6 @@ is what the same architecture costs where nobody coarsens.
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmark_process import BUILD, ROOT, peak_gb, say, write_json
 from benchmark_volume import case_sequences, prepared, synthetic_sequences, whole_grid
 
 from gliomaai_training.evaluation.segmentation_metrics import dice
@@ -30,10 +30,13 @@ from gliomaai_training.inference.engines import has_amx_bf16, has_openvino
 from gliomaai_training.inference.model_pack import ModelPack, load_model_pack, write_model_pack
 from gliomaai_training.inference.postprocessing import entropy_bits, nested_labels, softmax
 from gliomaai_training.preprocessing.coarsening import coarsened_input, refined
-from gliomaai_training.preprocessing.network_input import NetworkInput, pad_to_multiple
+from gliomaai_training.preprocessing.network_input import (
+    NORMALISATION,
+    NetworkInput,
+    pad_to_multiple,
+)
 from gliomaai_training.vocabulary import REGIONS
 
-ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PACK = ROOT / "Resources" / "Models" / "segmentation"
 BASELINE = "MONAI sliding window"
 FINE_BASELINE = "MONAI sliding window, 1 mm"
@@ -71,8 +74,8 @@ def main() -> int:
             names.insert(1, FINE_BASELINE)
         measured = [_measure(name, pack, arguments, Path(scratch)) for name in names]
         agreement = {name: _agreement(name, Path(scratch)) for name in names}
-    _say(_table(measured, agreement))
-    _say(_stage_table(measured))
+    say(_table(measured, agreement))
+    say(_stage_table(measured))
     report = {
         "machine": f"{platform.processor() or platform.machine()}, {platform.platform()}",
         "amx_bf16": has_amx_bf16(),
@@ -80,9 +83,8 @@ def main() -> int:
         "case": arguments.case.name if arguments.case else "synthetic",
         "engines": [asdict(item) | {"mask_dice": agreement[item.name]} for item in measured],
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-    _say(f"Written: {arguments.out}")
+    write_json(report, arguments.out)
+    say(f"Written: {arguments.out}")
     return 0
 
 
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=3, help="runs of each engine")
     parser.add_argument("--baseline-repeats", type=int, default=2, help="runs of the baseline")
     parser.add_argument("--threads", type=int, help="CPU threads; default: the engine's own")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark_inference.json")
+    parser.add_argument("--out", type=Path, default=BUILD / "benchmark_inference.json")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -113,20 +115,20 @@ def _pack(folder: Path | None, scratch: Path) -> ModelPack:
 
     from gliomaai_training.networks.build import build_network
 
-    _say("No model pack: an untrained network of the default size stands in.")
+    say("No model pack: an untrained network of the default size stands in.")
     torch.manual_seed(0)
     network = {"architecture": "segmentation"}
     metadata = {
         "name": "untrained",
         "version": "0",
-        "gliomaai": {"task": "segmentation", "network": network},
+        "gliomaai": {"task": "segmentation", "network": network, "normalisation": NORMALISATION},
     }
     state = build_network(network).state_dict()
     return write_model_pack(scratch / "untrained", metadata, state, {"docs/README.md": b"#\n"})
 
 
 def _measure(name: str, pack: ModelPack, arguments: argparse.Namespace, scratch: Path) -> Measured:
-    _say(f"{name} ...")
+    say(f"{name} ...")
     result = scratch / f"{name}.json"
     command = [sys.executable, __file__, "--child", name, "--result", str(result)]
     command += ["--pack", str(pack.folder)]
@@ -174,10 +176,9 @@ def _child(arguments: argparse.Namespace) -> int:
         labels, voxels = run()
         cpu_s.append(time.process_time() - begin)
         wall_s.append(time.perf_counter() - wall)
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     np.save(arguments.result.with_suffix(".npy"), labels)
     figures = Measured(
-        arguments.child, cpu_s, wall_s, import_s, open_s, peak_gb, voxels, dict(stages)
+        arguments.child, cpu_s, wall_s, import_s, open_s, peak_gb(), voxels, dict(stages)
     )
     arguments.result.write_text(json.dumps(asdict(figures)), "utf-8")
     return 0
@@ -297,11 +298,6 @@ def _stage_table(measured: list[Measured]) -> str:
         cells = " | ".join(f"{item.stages_s[stage]:.2f}" for item in engines)
         lines.append(f"| {stage} | {cells} |")
     return "\n".join(lines) + "\n"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """How quick and how smooth the Slicer module is, on the bench with the real worker process.
 
-`python benchmark_module.py [--study FOLDER] [--runs N]`; without a study it simulates a patient at
-1 mm. Printed are medians with the least and the most: seconds until the module is set up and
+`python Testing/benchmarks/benchmark_module.py` simulates a patient at 1 mm, runs it ten times, and
+prints a table in Markdown; `--study FOLDER` takes a study instead, `--runs N` runs it less often.
+Of each figure it gives the median, the least and the most: seconds until the module is set up and
 entered, the longest time for which the event loop stood still (gap) and the most processor time
 that one turn of it took (busy: what is left of a gap where no other program runs), seconds of
-cancelling and reassessing, and the memory of the front process after the first and the last run.
+cancelling, running and reassessing, and the memory of the front process after the first and the
+last run. Run it on an idle machine: the gaps are those of everything that runs.
 """
 
 import argparse
 import os
+import platform
 import statistics
 import subprocess
 import sys
@@ -30,6 +33,8 @@ VIEWS_S = 1.0
 """Within this time of a result, its views are arranged."""
 BRUSH = 12
 """Voxels along each side of what is painted."""
+LIMITS = {"gap ": 50.0, "cancel, ": 2.0}
+"""What the most of a figure may be, by the beginning of its name."""
 
 
 @dataclass
@@ -42,12 +47,31 @@ class Figures:
         self.values.setdefault(name, []).append(value)
 
     def table(self) -> str:
-        rows = [f"{'':38} {'median':>8} {'least':>8} {'most':>8}  n"]
+        """In Markdown."""
+        heads = ("measured", "median", "least", "most", "n", "limit of the most")
+        rows = [heads, ("---", *["---:"] * (len(heads) - 2), "---")]
         rows += [
-            f"{name:38} {statistics.median(v):8.2f} {min(v):8.2f} {max(v):8.2f}  {len(v)}"
+            (
+                name,
+                *(f"{value:.2f}" for value in (statistics.median(v), min(v), max(v))),
+                str(len(v)),
+                _judged(name, max(v)),
+            )
             for name, v in self.values.items()
         ]
-        return "\n".join(rows) + "\n"
+        return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _judged(name: str, most: float) -> str:
+    for begin, limit in LIMITS.items():
+        if name.startswith(begin):
+            return f"{limit:g}: {'passed' if most <= limit else 'failed'}"
+    return ""
+
+
+def machine() -> str:
+    """What it was measured on."""
+    return f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
 
 
 def main() -> int:
@@ -74,7 +98,7 @@ def main() -> int:
         finally:
             front.panel._settings._scratch.currentPath = ""
             front.close()
-    sys.stdout.write(figures.table())
+    sys.stdout.write(f"On the bench: {machine()}\n\n{figures.table()}")
     return 0
 
 

@@ -7,16 +7,14 @@ turns. A corrected mask is answered with the features kept, which is timed too.
 """
 
 import argparse
-import json
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
+from benchmark_process import BUILD, cpu_s, say, write_json
 from benchmark_volume import prepared, synthetic_sequences
 
 from gliomaai_training.inference.config import EngineConfig
@@ -24,8 +22,8 @@ from gliomaai_training.inference.model_pack import ModelPack, write_model_pack
 from gliomaai_training.inference.predictor import Predictor
 from gliomaai_training.inference.task_heads import TaskReader
 from gliomaai_training.networks.multitask import SIZES
+from gliomaai_training.preprocessing.network_input import NORMALISATION
 
-ROOT = Path(__file__).resolve().parents[2]
 ASKED = 1.5
 """A multi-task pack shall take at most so many times as long as the segmentation pack."""
 COHORT = {"words": "nobody: random weights", "patients": 1, "simulated_only": True}
@@ -52,9 +50,8 @@ def main() -> int:
             )
             report["packs"][name]["reassess_s"] = _reassessed_s(pack, study, arguments)
             lines.append(f"| {name}, mask answered anew | | {_shown(report, name)} | |")
-    sys.stdout.write("\n".join(lines) + f"\n\nAsked: at most {ASKED:g} times.\n")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    say("\n".join(lines) + f"\n\nAsked: at most {ASKED:g} times.")
+    write_json(report, arguments.out)
     return 0
 
 
@@ -64,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--voxel-mm", type=float, default=1.5)
     parser.add_argument("--repeats", type=int, default=5, help="turns of each")
     parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own")
-    parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark_multitask.json")
+    parser.add_argument("--out", type=Path, default=BUILD / "benchmark_multitask.json")
     return parser
 
 
@@ -75,7 +72,11 @@ def _pack(folder: Path, arguments: argparse.Namespace, global_branch: bool | Non
     from gliomaai_training.networks.build import build_network
 
     size = SIZES[arguments.size].model_dump(mode="json")
-    settings: dict[str, Any] = {"voxel_mm": arguments.voxel_mm, "task": "segmentation"}
+    settings: dict[str, Any] = {
+        "voxel_mm": arguments.voxel_mm,
+        "task": "segmentation",
+        "normalisation": NORMALISATION,
+    }
     settings["network"] = {"architecture": "segmentation", **size}
     if global_branch is not None:
         tasks = ["state", "risk"]
@@ -101,7 +102,7 @@ def _turns(
     seconds: dict[str, list[float]] = {name: [] for name in predictors}
     for turn in range(arguments.repeats + 1):
         for name, predictor in predictors.items():
-            spent = _cpu_s(lambda predictor=predictor: predictor.predict(study))  # type: ignore[misc]
+            spent = cpu_s(lambda predictor=predictor: predictor.predict(study))  # type: ignore[misc]
             if turn:
                 seconds[name].append(spent)
     return seconds
@@ -114,18 +115,12 @@ def _reassessed_s(pack: ModelPack, study: Any, arguments: argparse.Namespace) ->
     if features is None:
         raise RuntimeError(prediction.no_features)
     reader, labels = TaskReader(pack), sitk.GetArrayFromImage(prediction.labels)
-    return [_cpu_s(lambda: reader.read(features, labels)) for _ in range(arguments.repeats)]
+    return [cpu_s(lambda: reader.read(features, labels)) for _ in range(arguments.repeats)]
 
 
 def _shown(report: dict[str, Any], name: str) -> str:
     seconds = report["packs"][name]["reassess_s"]
     return f"{seconds[0]:.2f} (first), {np.median(seconds[1:]):.2f} (later)"
-
-
-def _cpu_s(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ OMP_NUM_THREADS=1 to see what one core does.
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from benchmark_process import cpu_s
 from lifelines.utils import concordance_index
 from numpy.typing import NDArray
 
@@ -83,12 +83,6 @@ def metrics(patients: int, resamples: int) -> dict[str, Callable[[], object]]:
         "Kang's test, no resamples": lambda: compare_c(risk, other, known),
         f"Harrell C in a loop over lifelines, {LOOPED} resamples": lambda: looped(risk, known),
     }
-
-
-def cpu_s(call: Callable[[], object]) -> float:
-    begin = time.process_time()
-    call()
-    return time.process_time() - begin
 
 
 def main() -> None:

@@ -185,10 +185,10 @@ def test_the_module_s_file_does_nothing_when_it_is_imported() -> None:
 
 
 def test_torch_is_left_to_its_extension() -> None:
-    from GliomaAILib.worker.requirements import REQUIREMENTS, TORCH, PackageSource, pip_command
+    from GliomaAILib.worker.requirements import REQUIREMENTS, TORCH, PackageSource, pip_arguments
 
     torch = [one for one in REQUIREMENTS if one.name == TORCH]
     assert torch
     with pytest.raises(ValueError, match="extension"):
-        pip_command(torch, PackageSource())
+        pip_arguments(torch, PackageSource())
     assert "PyTorch" in metadata("DEPENDS").split()

@@ -167,7 +167,7 @@ def test_the_rules_allow_the_design(module: str, source: str) -> None:
     assert violations(source, module) == []
 
 
-WIDGETS_AND_APPLICATION = ("qMRML", "qSlicer", "util", "app", "modules")
+WIDGETS_AND_APPLICATION = ("qMRML", "qSlicer", "util", "app", "modules", "packaging")
 
 
 def slicer_names(source: str) -> set[str]:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -33,6 +34,44 @@ BOX = (slice(20, 30), slice(25, 35), slice(22, 32))
 EXPORTED = ("html", "pdf", "seg.nrrd", "nifti", "stl", "json", "csv", "mrb")
 
 
+NETWORK_GUARD = """
+import socket, sys
+
+def refuse(event, arguments):
+    outside = event == "socket.getaddrinfo"
+    if event == "socket.connect":
+        outside = arguments[0].family != getattr(socket, "AF_UNIX", None)
+    if outside:
+        with open({log!r}, "a") as log:
+            print(event, arguments[1:], file=log)
+        raise OSError("there is no network")
+
+with open({log!r}, "a") as log:
+    print("watched", file=log)
+sys.addaudithook(refuse)
+"""
+"""What Python runs at its start: who asks for the network is written down and refused."""
+
+
+@pytest.fixture(scope="module")
+def network_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What Slicer and its workers ask of the network from here on."""
+    guard = tmp_path_factory.mktemp("guard")
+    log = guard / "network.log"
+    (guard / "sitecustomize.py").write_text(NETWORK_GUARD.format(log=str(log)), "utf-8")
+
+    def refuse(*asked: object) -> None:
+        with log.open("a") as file:
+            print(*asked, file=file)
+        raise OSError("there is no network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(guard))
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        yield log
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where everything lies: with blanks and other letters than ASCII."""
@@ -57,14 +96,16 @@ def small(patient: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def desktop(oedema_packs: Path, folder: Path) -> Iterator[Front]:
+def desktop(oedema_packs: Path, folder: Path, network_log: Path) -> Iterator[Front]:
     """One Slicer for all tests; its network finds oedema everywhere in the brain."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(MODELS_VARIABLE, str(oedema_packs))
         front = Front()
         settings = front.panel._settings
         settings._scratch.currentPath = str(folder / "kurz beiseite ü")
+        settings._offline.checked = True
         yield front
+        settings._offline.checked = False
         settings._scratch.currentPath = settings._model.currentPath = ""
         front.close()
 
@@ -171,7 +212,10 @@ def test_an_edit_is_reassessed_without_the_network_and_taken_back(result: Front)
     assert value(result, "Enhancing tumour", 2) == "0.0 mL"
     assert value(result, "Oedema", 2) == before != value(result, "Oedema")
     assert "ET: 1000 voxels added" in result.widget("auditText").text
-    assert "corrected by hand" in result.state.report.read_text("utf-8")
+    report = result.state.report.read_text("utf-8")
+    assert "corrected by hand" in report
+    assert "voxels added" in report
+    assert ">1000<" in report
     result.done("restoreButton")
     assert value(result, "Oedema") == before
     assert value(result, "Oedema", 2) == ""
@@ -407,3 +451,9 @@ def test_two_cases_one_after_the_other(front: Front, small: Path, study: Path) -
     front.done("reassessButton")
     assert "segmentation" not in front.worker.stages
     assert "NCR: 1000 voxels added" in front.widget("auditText").text
+
+
+def test_nothing_was_asked_of_the_network(result: Front, network_log: Path) -> None:
+    """By whatever the tests above have done."""
+    assert result.state.has_result
+    assert set(network_log.read_text().splitlines()) == {"watched"}

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from estimate_makers import write_packs
 from jsonschema import validate
-from multitask_makers import TINY, UNIFIED, settings_of, write_multitask_pack
+from multitask_makers import UNIFIED, finds_oedema, settings_of, write_multitask_pack
 
 from gliomaai_training.progress import Cancelled, silent
-from gliomaai_training.vocabulary import Label
 from GliomaAILib.analysis import NEEDS_RUN, OTHER_PACK
 from GliomaAILib.assessment.estimates import SIMULATED_ONLY
 from GliomaAILib.cli import ExitCode, main
@@ -26,16 +24,6 @@ from GliomaAILib.worker.protocol import Analyze, Reassess
 from GliomaAILib.worker.scene_files import FEATURES
 
 STRIPPED = {"preparation": {"brain_mask": "stripped"}}
-
-
-def finds_oedema() -> dict[str, torch.Tensor]:
-    """Weights with which the network draws oedema everywhere in the brain."""
-    logits = torch.full((len(Label), 8), -4.0)
-    logits[Label.ED] = 4.0
-    return {
-        "local.head.weight": torch.zeros(len(Label) * 8, TINY["widths"][0], 1, 1, 1),  # type: ignore[index]
-        "local.head.bias": logits.flatten(),
-    }
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,9 @@ from gliomaai_training.vocabulary import CLINICAL_WORDS, NOTICE
 from GliomaAILib.assessment.lobes import LOBES
 from GliomaAILib.review.export import STAGES
 from GliomaAILib.review.message import CONTEXT, Message, ToldError, verbatim
+from GliomaAILib.review.recognition import notice
 from GliomaAILib.review.running import ANALYSIS_PACE
+from GliomaAILib.review.sentences import SENTENCES
 from GliomaAILib.review.words import WORDS, word
 
 MODULE = Path(__file__).resolve().parents[1] / "GliomaAI"
@@ -122,6 +124,47 @@ def test_words_from_elsewhere_are_marked() -> None:
     elsewhere |= set(STAGES.values())
     assert len(elsewhere) > 25
     assert elsewhere <= set(WORDS)
+
+
+def findings(source: str) -> Iterator[str]:
+    """The sentences of a source's findings that hold nothing of a case, and are shown."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "Finding":
+            continue
+        given = [*node.args[2:4], *(one.value for one in node.keywords if one.arg in _SPOKEN)]
+        texts = [one.value for one in given if isinstance(one, ast.Constant)]
+        # An option of the command line is not named in a window.
+        yield from (str(text) for text in texts if text and "--" not in str(text))
+
+
+_SPOKEN = ("message", "action")
+
+
+def test_findings_are_marked() -> None:
+    """A finding whose words are new is added to `review/sentences.py`, or taken from there."""
+    root = MODULE.parent
+    sources = [
+        *sorted((MODULE / "GliomaAILib").rglob("*.py")),
+        *sorted((root / "GliomaAITraining" / "gliomaai_training").rglob("*.py")),
+    ]
+    said = {one for file in sources for one in findings(file.read_text("utf-8"))}
+    assert len(said) > 40
+    assert said - SENTENCES == set(), "not translated"
+    assert SENTENCES - said == set(), "said no more"
+
+
+def test_a_finding_is_shown_in_the_user_s_language() -> None:
+    shown = notice(
+        {
+            "code": "assessment.no_tumour",
+            "severity": "warning",
+            "message": "No tumour was found.",
+            "action": "It was {not} expected.",
+        }
+    )
+    assert shown.message.rendered(lambda text: f"[{text}]") == "[No tumour was found.]"
+    assert shown.action is not None
+    assert str(shown.action) == "It was {not} expected."
 
 
 def test_values_may_be_translated_too() -> None:

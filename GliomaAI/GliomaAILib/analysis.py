@@ -24,6 +24,7 @@ from gliomaai_training.inference.statistical_packs import (
 )
 from gliomaai_training.inference.task_features import TaskFeatures
 from gliomaai_training.inference.task_heads import TaskReader
+from gliomaai_training.interpretation.study import ExplainConfig
 from gliomaai_training.preprocessing.prepare import PreparationConfig, prepare
 from gliomaai_training.preprocessing.prepared import Prepared
 from gliomaai_training.progress import Progress, silent
@@ -31,6 +32,7 @@ from GliomaAILib import __version__
 from GliomaAILib.assessment.assess import assess, restore
 from GliomaAILib.assessment.assessment import Assessment, PackUse, Provenance
 from GliomaAILib.assessment.estimate import DIAGNOSIS, PROGNOSIS, EstimateModels, estimated
+from GliomaAILib.assessment.explanation import NO_HEADS, explained
 from GliomaAILib.assessment.reassess import reassess
 from GliomaAILib.intake.case import Case
 from GliomaAILib.intake.facts import ClinicalFacts
@@ -65,6 +67,8 @@ class AnalysisRequest:
     """The segmentation or multi-task pack to use instead of the shipped one."""
     facts: ClinicalFacts = field(default_factory=ClinicalFacts)
     """What the user knows of the patient; it goes before what headers say."""
+    explain: bool = False
+    """Whether a pack without answers to explain is refused before the work."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class StageClock:
 def analyze_study(request: AnalysisRequest, progress: Progress = silent) -> Assessment:
     """Reads, prepares, segments, measures and judges one study; see `Analyst`."""
     analyst = Analyst()
-    return analyst.estimate(analyst.analyze(request, progress))
+    assessment = analyst.estimate(analyst.analyze(request, progress))
+    return analyst.explain(assessment, request, progress) if request.explain else assessment
 
 
 class Analyst:
@@ -129,12 +134,14 @@ class Analyst:
         Raises:
             StudyError: the study holds nothing usable, or a person has to choose.
             BlockingFindingError: a stage cannot give a result that could be trusted.
-            ModelPackError: a model pack is missing or damaged.
+            ModelPackError: a model pack is missing or damaged, or gives nothing to explain.
             Cancelled: `progress` cancelled the run.
         """
         clock = StageClock()
         with clock.stage("models"):
             pack = load_model_pack(find_model_pack(SEGMENTATION_PACK, request.model))
+            if request.explain and not is_multitask(pack):
+                raise ModelPackError(f"{pack.name} {pack.version}: {NO_HEADS}")
             self._know_heads(pack)
         study = self._study(request, clock, progress)
         with clock.stage("inference"):
@@ -190,6 +197,24 @@ class Analyst:
         features = assessment.features
         network = None if features is None else self._readers.get(features.pack_sha256)
         return estimated(assessment, dataclasses.replace(estimate_models(), network=network))
+
+    def explain(
+        self, assessment: Assessment, request: AnalysisRequest, progress: Progress = silent
+    ) -> Assessment:
+        """The assessment with an explanation of the network's answers; takes minutes on a CPU.
+
+        Where it cannot be given, `Assessment.not_explained` says why.
+
+        Raises:
+            MemoryError: it does not fit into memory.
+            Cancelled: by `progress`.
+        """
+        features = assessment.features
+        reader = None if features is None else self._readers.get(features.pack_sha256)
+        clock = StageClock()
+        with clock.stage("explanation"):
+            found = explained(assessment, reader, ExplainConfig(request.engine), progress)
+        return _timed(found, clock)
 
     def reassess(
         self, original: Assessment, mask: sitk.Image, facts: ClinicalFacts | None = None
@@ -311,7 +336,9 @@ def _stop_at_blocking(assessment: Assessment) -> None:
 
 
 def _timed(assessment: Assessment, clock: StageClock) -> Assessment:
-    provenance = dataclasses.replace(assessment.provenance, timings_s=dict(clock.seconds))
+    """The assessment with the seconds of these stages beside those of earlier ones."""
+    seconds = {**assessment.provenance.timings_s, **clock.seconds}
+    provenance = dataclasses.replace(assessment.provenance, timings_s=seconds)
     return dataclasses.replace(assessment, provenance=provenance)
 
 

@@ -125,6 +125,11 @@ def _add_analyze(
     table = parser.add_argument_group("table of a cohort")
     table.add_argument("--table", type=Path, metavar="FILE", help="add a line to this CSV file")
     table.add_argument("--case", metavar="NAME", help="the case's name there; no patient's name")
+    _add_computing(parser)
+    parser.set_defaults(run=_run_analyze, refuse=parser.error)
+
+
+def _add_computing(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how to compute")
     how.add_argument("--device", choices=get_args(Device), default="auto")
     how.add_argument("--engine", choices=get_args(EngineKind), default="auto")
@@ -140,10 +145,16 @@ def _add_analyze(
     how.add_argument("--n4", action="store_true", help="correct the bias field first")
     how.add_argument(
         "--flips",
-        action="store_true",
-        help="average over the mirror image: twice the time of the network",
+        action=argparse.BooleanOptionalAction,
+        help="average over the mirror image: twice the time of the network (default: as the model "
+        "pack was judged)",
     )
-    parser.set_defaults(run=_run_analyze, refuse=parser.error)
+    how.add_argument(
+        "--explain",
+        action="store_true",
+        help="with a multi-task pack: what each sequence adds to its answers, and where in the "
+        "images they come from; minutes on a CPU",
+    )
 
 
 def _add_facts(parser: argparse.ArgumentParser) -> None:
@@ -279,6 +290,7 @@ def _request(arguments: argparse.Namespace, facts: ClinicalFacts) -> "AnalysisRe
         ),
         model=arguments.model,
         facts=facts,
+        explain=arguments.explain,
     )
 
 

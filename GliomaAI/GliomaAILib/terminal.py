@@ -96,6 +96,7 @@ def _estimates(assessment: "Assessment") -> Iterator[str]:
     yield from _network(assessment.estimates.network)
     for part, why in assessment.estimates.absent.items():
         yield f"{part.capitalize()}: {why}"
+    yield from _explanation(assessment)
 
 
 def _network(network: "NetworkEstimate | None") -> Iterator[str]:
@@ -119,6 +120,21 @@ def _network(network: "NetworkEstimate | None") -> Iterator[str]:
     if network.log_risk is not None:
         numbers = "" if network.survival is None else f"; alive: {_horizons(network.survival)}"
         yield f"Network alone, log-risk {network.log_risk:.2f}{numbers} {source}"
+
+
+def _explanation(assessment: "Assessment") -> Iterator[str]:
+    """What each sequence adds to the network's answers, or why that is not told."""
+    from GliomaAILib.output.explained import answer_value, importance_texts, shown_importance
+
+    explanation = assessment.explanation
+    if assessment.not_explained:
+        yield f"Explanation: {assessment.not_explained}"
+    for one in () if explanation is None else explanation.answers:
+        importance = shown_importance(one)
+        if importance is None:
+            continue
+        added = ", ".join(f"{name} {text}" for name, text in importance_texts(importance))
+        yield f"Explanation, {one.target.words} {answer_value(one)}: {added}"
 
 
 def _horizons(estimate: "SurvivalEstimate") -> str:

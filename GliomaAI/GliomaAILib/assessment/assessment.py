@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from gliomaai_training.findings import Finding
 from gliomaai_training.inference.task_features import TaskFeatures
+from gliomaai_training.interpretation.explanations import StudyExplanation
 from gliomaai_training.preprocessing.atlas import AtlasRegistration
 from gliomaai_training.preprocessing.prepared import Prepared
 from GliomaAILib.assessment.estimates import Estimates
@@ -86,3 +87,7 @@ class Assessment:
     """What the heads of a multi-task network read, whatever the mask is; None without heads."""
     no_features: str = ""
     """Why there are none of a network that has heads, in a sentence."""
+    explanation: StudyExplanation | None = None
+    """Why the network answers as it does with this mask; None where nobody asked."""
+    not_explained: str = ""
+    """Why there is no explanation, where somebody asked for one."""

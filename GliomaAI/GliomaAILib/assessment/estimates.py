@@ -275,6 +275,11 @@ class NetworkDiagnosis:
     left_by_tissue: float = 1.0
     """What the network gave to the states that tissue leaves possible."""
 
+    @property
+    def likeliest(self) -> str:
+        """The state that the network holds for the likeliest: the one call that is coherent."""
+        return max(self.states, key=lambda state: self.states[state])
+
 
 @dataclass(frozen=True)
 class NetworkEstimate:

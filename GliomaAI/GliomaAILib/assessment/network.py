@@ -4,21 +4,20 @@ from collections.abc import Iterator, Mapping
 
 import SimpleITK as sitk
 
+from gliomaai_training.diagnosis.facts import labels_answering, likeliest_answers
 from gliomaai_training.diagnosis.joint_model import QUESTIONS
 from gliomaai_training.diagnosis.states import (
     CODELETED,
+    INTACT,
     LABELS,
     MUTANT,
     NOT_ELSEWHERE,
     WHO_STATES,
+    WILD_TYPE,
 )
 from gliomaai_training.findings import Finding, Severity
-from gliomaai_training.inference.task_heads import (
-    STATE,
-    TaskPrediction,
-    TaskReader,
-    state_marginals,
-)
+from gliomaai_training.inference.task_heads import TaskPrediction, TaskReader, state_marginals
+from gliomaai_training.interpretation.explanations import STATE
 from gliomaai_training.survival.cox_model import CoxModel
 from gliomaai_training.survival.log_risk import LOG_RISK
 from gliomaai_training.survival.readable import short_number
@@ -31,6 +30,7 @@ from GliomaAILib.assessment.diagnosis import (
     tissue_known,
 )
 from GliomaAILib.assessment.estimates import (
+    LABEL_STATE_NAMES,
     NETWORK_INPUTS,
     SIMULATED_ONLY,
     Basis,
@@ -57,6 +57,10 @@ ANSWERS_ALONE = "Each of these heads answers alone, so that their answers may co
 NEC_NOTE = (
     "NEC: not elsewhere classified, of lower grade and without a molecular marker of glioblastoma. "
     "The statistical models do not tell it from glioblastoma."
+)
+NO_ONE_TUMOUR = (
+    "Question by question, the likeliest answers on IDH, 1p/19q and grade fit no tumour: take the "
+    "states, not the single facts."
 )
 UNLIKELY = 0.05
 """Tissue that leaves the network's states only so much is said to speak against it."""
@@ -196,12 +200,28 @@ def _survival(log_risk: float | None, reader: TaskReader) -> SurvivalEstimate | 
 def _on_diagnosis(diagnosis: NetworkDiagnosis | None, alone: Mapping[str, float]) -> Iterator[str]:
     if diagnosis is not None and diagnosis.basis is Basis.TISSUE:
         yield "The state is as tissue tells; the network was not asked."
-    elif diagnosis is not None and diagnosis.basis is Basis.BOTH:
-        yield "The states are those that tissue leaves possible, weighed by the network."
+    elif diagnosis is not None:
+        yield _call(diagnosis)
+        if diagnosis.basis is Basis.BOTH:
+            yield "The states are those that tissue leaves possible, weighed by the network."
     if diagnosis is not None and diagnosis.states[NOT_ELSEWHERE] > 0:
         yield NEC_NOTE
     if alone:
         yield f"{ANSWERS_ALONE}{': here they do' if _contradicts(alone) else ''}."
+
+
+def _call(diagnosis: NetworkDiagnosis) -> str:
+    """The diagnosis in words. It is a state, which cannot contradict itself; the likeliest answers
+    to single questions can, where no state is likely."""
+    call = diagnosis.likeliest
+    said = f"Likeliest state: {LABEL_STATE_NAMES[call]} ({100 * diagnosis.states[call]:.0f} %)."
+    others = labels_answering(likeliest_answers(diagnosis.states))
+    if call in others:
+        return said
+    if not others:
+        return f"{said} {NO_ONE_TUMOUR}"
+    name = LABEL_STATE_NAMES[others[0]]
+    return f"{said} No state stands out: question by question, the answers are those of {name}."
 
 
 def _on_risk(log_risk: float | None, model: CoxModel | None, facts: ClinicalFacts) -> Iterator[str]:
@@ -227,8 +247,17 @@ def _signed(value: float) -> str:
 
 
 def _contradicts(alone: Mapping[str, float]) -> bool:
-    """Whether co-deletion is held for likelier than the mutation that it needs."""
-    return alone.get("codeleted_1p19q", 0.0) > alone.get("idh_mutant", 1.0)
+    """Whether no tumour has the likeliest answers, or co-deletion is held for likelier than the
+    mutation that it needs."""
+    mutant, codeleted = alone.get("idh_mutant", 1.0), alone.get("codeleted_1p19q", 0.0)
+    grades = {name: alone[name] for name in alone if name.startswith("grade_")}
+    answers = {
+        "idh": MUTANT if mutant > 0.5 else WILD_TYPE,
+        "codeletion_1p19q": CODELETED if codeleted > 0.5 else INTACT,
+    }
+    if grades:
+        answers["grade"] = max(grades, key=lambda name: grades[name]).removeprefix("grade_")
+    return codeleted > mutant or not labels_answering(answers)
 
 
 def network_findings(network: NetworkEstimate | None) -> Iterator[Finding]:

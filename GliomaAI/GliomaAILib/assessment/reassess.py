@@ -73,6 +73,8 @@ def reassess(
         measures=measures,
         findings=sorted_findings(tuple(found)),
         correction=correction,
+        explanation=None,
+        not_explained="",
     )
 
 

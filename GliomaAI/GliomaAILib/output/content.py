@@ -1,6 +1,7 @@
 """What a report shows, gathered once for every kind of report."""
 
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +15,7 @@ from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.estimates import Basis
 from GliomaAILib.output import estimate_tables, network_tables, tables
 from GliomaAILib.output import key_images as pictures
+from GliomaAILib.output.explained import ExplanationCard, explanation_card
 from GliomaAILib.output.surface_view import View, make_scene, render, views_of
 from GliomaAILib.output.survival_chart import SurvivalChart, survival_chart
 
@@ -98,6 +100,8 @@ class ReportContent:
     uncertainty: UncertaintyPicture | None
     """None where the network's uncertainty is not known."""
     surfaces: tuple[SurfacePicture, ...]
+    explanation: ExplanationCard | None
+    """None where nobody asked for it."""
 
     @property
     def has_tumour(self) -> bool:
@@ -202,7 +206,9 @@ class ReportContent:
     @property
     def not_estimated(self) -> tuple[str, ...]:
         """What is not estimated, and why."""
-        return estimate_tables.absences(self.assessment.estimates)
+        absences = estimate_tables.absences(self.assessment.estimates)
+        why = self.assessment.not_explained
+        return (*absences, f"No explanation: {why}") if why else absences
 
     @property
     def sources(self) -> tables.Table:
@@ -231,6 +237,7 @@ def report_content(assessment: Assessment) -> ReportContent:
         diameters=_diameter_picture(assessment, images),
         uncertainty=_uncertainty(assessment, images),
         surfaces=_surfaces(assessment),
+        explanation=explanation_card(assessment, images, partial(_background, assessment, images)),
     )
 
 

@@ -11,14 +11,21 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from gliomaai_training.interpretation.explanations import (
+    LOG_ODDS,
+    LOG_RISK,
+    RISK,
+    ExplainedAnswer,
+    Target,
+)
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.vocabulary import NOTICE, Label
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.diameters import Diameters
-from GliomaAILib.assessment.estimates import Estimates
+from GliomaAILib.assessment.explanation import explanation_notes
 from GliomaAILib.assessment.measures import Measures
 
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 """Grows by one after the dot when fields are added, before it when a field changes its meaning."""
 
 _DECIMALS = 4
@@ -66,14 +73,19 @@ def assessment_document(assessment: Assessment) -> Document:
         "segmentation": _segmentation(assessment.segmentation),
         "measures": _measures(assessment.measures),
         "correction": _plain(assessment.correction),
-        **_estimates(assessment.estimates),
+        **_estimates(assessment),
+        "explanation": explanation_document(assessment),
         "findings": _plain(assessment.findings),
         "preprocessing": dict(assessment.prepared.steps),
         "provenance": _plain(assessment.provenance),
     }
 
 
-def _estimates(estimates: Estimates) -> Document:
+def _estimates(assessment: Assessment) -> Document:
+    estimates = assessment.estimates
+    absent = dict(estimates.absent)
+    if assessment.not_explained:
+        absent["explanation"] = assessment.not_explained
     diagnosis: Document | None = _plain(estimates.diagnosis)
     if diagnosis is not None and estimates.diagnosis is not None:
         diagnosis["indeterminate"] = estimates.diagnosis.indeterminate
@@ -81,7 +93,58 @@ def _estimates(estimates: Estimates) -> Document:
         "diagnosis": diagnosis,
         "prognosis": _plain(estimates.prognosis),
         "network": _plain(estimates.network),
-        "not_estimated": dict(estimates.absent),
+        "not_estimated": absent,
+    }
+
+
+def saliency_file(target: Target) -> str:
+    """The name of the file that holds an answer's map, beside the document."""
+    return f"saliency_{target.name.replace(':', '_')}.nii.gz"
+
+
+def explanation_document(assessment: Assessment) -> Document | None:
+    """Why the network answers as it does; None where nobody asked."""
+    explanation = assessment.explanation
+    if explanation is None:
+        return None
+    plain: Document = {
+        field.name: _plain(getattr(explanation, field.name))
+        for field in dataclasses.fields(explanation)
+        if field.name != "answers"
+    }
+    plain["answers"] = [_answer(one) for one in explanation.answers]
+    plain["notes"] = list(explanation_notes(explanation, assessment.facts))
+    return plain
+
+
+def _answer(answer: ExplainedAnswer) -> Document:
+    unit = LOG_RISK if answer.target.task == RISK else LOG_ODDS
+    check, saliency = answer.check, answer.saliency
+    return {
+        "answer": answer.target.name,
+        "words": answer.target.words,
+        "output": _rounded(answer.output),
+        "unit": unit,
+        "probability": _plain(answer.probability),
+        "importance": [
+            {
+                "scale": one.scale,
+                "values": _plain(one.values),
+                "empty": _rounded(one.empty),
+                "full": _rounded(one.full),
+            }
+            for one in answer.importances
+        ],
+        "check": None if check is None else {**_plain(check), "passes": check.passes},
+        "saliency": None
+        if saliency is None
+        else {
+            "file": saliency_file(answer.target),
+            "unit": f"{unit} per mL",
+            "inside_tumour": _rounded(saliency.inside_tumour),
+            "step": _rounded(saliency.step),
+            "gap": _rounded(saliency.gap),
+        },
     }
 
 

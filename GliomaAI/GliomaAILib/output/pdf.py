@@ -16,6 +16,7 @@ from GliomaAILib.output.content import (
     NetworkCard,
     ReportContent,
 )
+from GliomaAILib.output.explained import ExplanationCard
 from GliomaAILib.output.pdf_text import LONGEST_CELL, Fonts, fonts
 from GliomaAILib.output.tables import LABEL_NAMES, SEVERITY_WORDS, SWATCHES, Row, Table
 
@@ -238,6 +239,8 @@ class _Page:
         if content.survival_table is not None:
             story += self._titled(content.survival_table, self._width)
             story += self._captions(content.prognosis_notes)
+        if content.explanation is not None:
+            story += self._explanation(content.explanation)
         for table in content.estimate_tables:
             story.append(KeepTogether(self._titled(table, self._width)))
         story += self._captions(content.not_estimated)
@@ -257,6 +260,15 @@ class _Page:
             return [KeepTogether([title, *notes])]
         bars = ProbabilityBars(card.rows, card.states, self._fonts, width)
         return [KeepTogether([title, self._beside([[bars], notes])])]
+
+    def _explanation(self, card: ExplanationCard) -> list[Any]:
+        from reportlab.platypus import KeepTogether
+
+        from GliomaAILib.output.pdf_explanation import AnswerRow
+
+        rows = [AnswerRow(one, self._fonts, self._width) for one in card.answers]
+        title = self._title(card.title, card.mark)
+        return [KeepTogether([title, *rows[:1]]), *rows[1:], *self._captions(card.notes)]
 
     def _captions(self, lines: Sequence[str]) -> list[Any]:
         return [self._text(line, 6.5, _SOFT) for line in lines]

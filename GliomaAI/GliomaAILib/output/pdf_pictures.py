@@ -30,14 +30,14 @@ _STRIP_HEIGHT = 56 * mm
 _SOFT = HexColor("#566573")
 
 
-class _Frame:
+class Frame:
     """A slice's place on the page: turns mm of the slice into points."""
 
     def __init__(self, canvas: Any, cut: pictures.Slice, left: float, top: float) -> None:
         self.canvas, self.cut, self.left, self.top = canvas, cut, left, top
         self.scale = 1.0
 
-    def fit(self, width: float) -> "_Frame":
+    def fit(self, width: float) -> "Frame":
         self.scale = width / self.cut.width
         return self
 
@@ -66,6 +66,20 @@ class _Frame:
             canvas.setLineWidth(0.6)
             canvas.drawPath(path, stroke=1, fill=1, fillMode=0)
         canvas.setFillColor(black, alpha=1)
+
+    def rims(self) -> None:
+        """The tumour's outer lines alone, so that what lies under them is seen."""
+        canvas = self.canvas
+        canvas.setStrokeColor(white)
+        canvas.setLineWidth(0.4)
+        for outline in self.cut.outlines:
+            for ring in outline.rings:
+                path = canvas.beginPath()
+                path.moveTo(self.x(ring[0][0]), self.y(ring[0][1]))
+                for px, py in ring[1:]:
+                    path.lineTo(self.x(px), self.y(py))
+                path.close()
+                canvas.drawPath(path, stroke=1, fill=0)
 
     def line(self, ends: tuple[float, float, float, float]) -> None:
         for colour, width in ((black, 2.2), (white, 1.0)):
@@ -134,11 +148,11 @@ class KeyGrid(Flowable):  # type: ignore[misc]
             shown = [column for column, (_, picture) in enumerate(row.images) if picture]
             for column, (_, picture) in enumerate(row.images):
                 left = _GAP + column * (self._cell + _GAP)
-                frame = _Frame(canvas, row.cut, left, top).fit(self._cell)
+                frame = Frame(canvas, row.cut, left, top).fit(self._cell)
                 self._draw_cell(frame, picture, first=column in shown[:1])
             top -= height + _GAP
 
-    def _draw_cell(self, frame: _Frame, picture: pictures.Picture | None, first: bool) -> None:
+    def _draw_cell(self, frame: Frame, picture: pictures.Picture | None, first: bool) -> None:
         cut = frame.cut
         if picture is None:
             place = (cut.width / 2, cut.height / 2)
@@ -183,7 +197,7 @@ class Strip(Flowable):  # type: ignore[misc]
         if isinstance(part, SurfacePicture):
             self._draw_surface(part, left, width)
             return
-        frame = _Frame(canvas, part.cut, left, top).fit(width)
+        frame = Frame(canvas, part.cut, left, top).fit(width)
         frame.picture(part.picture)
         if isinstance(part, DiameterPicture):
             frame.outlines()

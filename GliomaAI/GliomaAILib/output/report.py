@@ -9,6 +9,7 @@ from gliomaai_training.vocabulary import NOTICE, SEQUENCES
 from GliomaAILib.output import key_images as pictures
 from GliomaAILib.output.colours import SEVERITY_COLOURS
 from GliomaAILib.output.content import CAUTION, ESTIMATE_CAUTION, TITLE, ReportContent
+from GliomaAILib.output.explained import AGAINST, FOR
 from GliomaAILib.output.survival_chart import HEIGHT, WIDTH
 from GliomaAILib.output.tables import LABEL_NAMES, SEQUENCE_NAMES, SEVERITY_WORDS, SWATCHES
 
@@ -51,6 +52,8 @@ _WORDS: Mapping[str, Any] = {
     "severities": {str(severity): word for severity, word in SEVERITY_WORDS.items()},
     "severity_signs": {str(severity): sign for severity, sign in SEVERITY_SIGNS.items()},
     "severity_colours": {str(severity): one for severity, one in SEVERITY_COLOURS.items()},
+    "for": FOR,
+    "against": AGAINST,
     "entropy_gradient": _gradient(),
     "entropy_scale_bits": f"{pictures.ENTROPY_SCALE_BITS:.0f}",
 }

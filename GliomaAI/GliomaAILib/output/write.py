@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import SimpleITK as sitk
 from gliomaai_training.preprocessing.geometry import Grid
 from gliomaai_training.progress import Progress, silent
 from GliomaAILib.assessment.assessment import Assessment
-from GliomaAILib.output.document import assessment_document, document_bytes
-from GliomaAILib.output.folder import OutputError, complete_or_nothing
+from GliomaAILib.assessment.explanation import native_saliency
+from GliomaAILib.output.document import assessment_document, document_bytes, saliency_file
+from GliomaAILib.output.folder import OutputError, clear_errors, complete_or_nothing
 
 __all__ = ["OutputError", "OutputFiles", "write_assessment", "write_nifti"]
 
@@ -19,6 +21,8 @@ SEGMENTATION = "segmentation.nii.gz"
 DOCUMENT = "assessment.json"
 REPORT = "report.html"
 REPORT_PDF = "report.pdf"
+
+SALIENCY_FILES = "saliency_*.nii.gz"
 
 STAGE = "write results"
 
@@ -42,8 +46,8 @@ def write_assessment(
     """Writes segmentation, machine-readable result and report.
 
     The files are made complete in a hidden folder beside their place and only then moved in, so a
-    cancelled run or a full disk leaves nothing behind. An older result in `folder` is replaced;
-    other files there are left alone.
+    cancelled run or a full disk leaves nothing behind. An older result in `folder` is replaced, its
+    saliency maps too; other files there are left alone.
 
     Args:
         assessment: what to write.
@@ -65,12 +69,24 @@ def write_assessment(
         for name, content in contents.items():
             (scratch / name).write_bytes(content)
         write_nifti(sitk.Cast(assessment.segmentation, sitk.sitkUInt8), scratch / SEGMENTATION)
+        maps = native_saliency(assessment)
+        for target, image in maps.items():
+            write_nifti(image, scratch / saliency_file(target))
         if more is not None:
             more(scratch)
         progress(STAGE, 0.95)
+    with clear_errors(folder):
+        _remove_older_maps(folder, {saliency_file(target) for target in maps})
     progress(STAGE, 1.0)
     names = (SEGMENTATION, DOCUMENT, REPORT, REPORT_PDF)
     return OutputFiles(*(folder / name for name in names))
+
+
+def _remove_older_maps(folder: Path, present: AbstractSet[str]) -> None:
+    """Maps of an earlier result explain answers that are no longer there."""
+    for file in folder.glob(SALIENCY_FILES):
+        if file.name not in present:
+            file.unlink()
 
 
 def _reports(assessment: Assessment, progress: Progress) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from GliomaAILib.panels.build import words
+from GliomaAILib.review.explanation import ExplainedAnswerView, SignedBar
 from GliomaAILib.review.network import Bar
 from GliomaAILib.review.risk import Curve, NomogramView
 
@@ -26,6 +27,11 @@ TICK_GAP_PX = 4
 CURVE_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 """Of Okabe and Ito; the first curves are also told apart by their dashes."""
 REFERENCE_COLOUR = "#8a8a8a"
+FOR_COLOUR, AGAINST_COLOUR = "#d55e00", "#0072b2"
+"""What speaks for an answer or a higher risk, and against it; as the report and the maps have them.
+"""
+SIGNED_LABEL_PX = 60
+SIGNED_VALUE_PX = 90
 
 
 class Canvas:
@@ -97,6 +103,47 @@ class BarChart:
             part = round(room * bar.fraction)
             painter.fillRect(left, top + 5, part, 14, self.canvas.colour(qt.QPalette.Highlight))
         self.canvas.done(painter)
+
+
+class SignedBarChart:
+    """Bars from a middle line to both sides, in groups with a title each."""
+
+    def __init__(self, name: str) -> None:
+        self.canvas = Canvas(name)
+        self.widget = self.canvas.widget
+
+    def draw(self, answers: Sequence[ExplainedAnswerView]) -> None:
+        """Shows the bars of these answers; nothing where there are none."""
+        groups = tuple(one for one in answers if one.bars)
+        rows = sum(len(one.bars) + 1 for one in groups)
+        described = "; ".join(
+            f"{words(one.title)}: "
+            + ", ".join(f"{bar.label} {words(bar.value)}" for bar in one.bars)
+            for one in groups
+        )
+        painter = self.canvas.new(groups, ROW_HEIGHT_PX * rows, described)
+        if painter is None:
+            return
+        top = 0
+        for one in groups:
+            painter.drawText(0, top + 17, fitted(painter, words(one.title), WIDTH_PX))
+            for number, bar in enumerate(one.bars, 1):
+                self._bar(painter, bar, top + number * ROW_HEIGHT_PX)
+            top += (len(one.bars) + 1) * ROW_HEIGHT_PX
+        self.canvas.done(painter)
+
+    def _bar(self, painter: Any, bar: SignedBar, top: int) -> None:
+        value = words(bar.value)
+        left, right = SIGNED_LABEL_PX, WIDTH_PX - SIGNED_VALUE_PX
+        middle = (left + right) // 2
+        painter.drawText(8, top + 16, bar.label)
+        width = painter.fontMetrics().horizontalAdvance(value)
+        painter.drawText(WIDTH_PX - width - 2, top + 16, value)
+        length = round((right - left) / 2 * abs(bar.share))
+        begin = middle if bar.share > 0 else middle - length
+        colour = qt.QColor(FOR_COLOUR if bar.share > 0 else AGAINST_COLOUR)
+        painter.fillRect(begin, top + 5, length, 14, colour)
+        painter.drawLine(qt.QPointF(middle, top + 1), qt.QPointF(middle, top + ROW_HEIGHT_PX - 1))
 
 
 class CurveChart:

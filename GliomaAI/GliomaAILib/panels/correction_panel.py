@@ -35,6 +35,7 @@ class CorrectionPanel(Panel):
         self._restore.objectName = "restoreButton"
         layout.addLayout(row(self._reassess, self._restore))
         self._compare = qt.QCheckBox(_("Show the outline of the AI mask"))
+        self._compare.objectName = "compareBox"
         self._compare.toolTip = _("Compare your mask with the one that the network drew")
         self._compare.connect("toggled(bool)", self._compared)
         layout.addWidget(self._compare)
@@ -119,6 +120,8 @@ class CorrectionPanel(Panel):
         editor.sourceVolumeNodeSelectorVisible = False
         editor.addRemoveSegmentButtonsVisible = False
         editor.switchToSegmentationsButtonVisible = False
+        for table in editor.findChildren("QTableView"):
+            table.tabKeyNavigation = False  # or Tab would never leave it
         return editor
 
     def _compared(self, on: bool) -> None:

@@ -25,6 +25,7 @@ class FactsForm:
         self.widget = ctk.ctkCollapsibleGroupBox()
         self.widget.objectName = "factsBox"
         self.widget.title = _("Clinical facts")
+        self.widget.toolTip = _("What is known of the patient; all of it may be unknown")
         form = qt.QFormLayout(self.widget)
         self.widget.collapsed = True
         self._age = qt.QSpinBox()
@@ -33,6 +34,7 @@ class FactsForm:
         self._age.setValue(UNKNOWN_AGE)
         self._age.suffix = _(" years")
         self._age.connect("valueChanged(int)", self._tell)
+        self._age.toolTip = _("At the examination; from the images' headers where they say it")
         self._add(form, _("Age:"), self._age, "ageSpinBox")
         self._choices: dict[str, Any] = {}
         kps = tuple(range(100, KPS_STEP - 1, -KPS_STEP))
@@ -48,6 +50,7 @@ class FactsForm:
             combo.addItem(_("unknown"), None)
             for value in values:
                 combo.addItem(words(word(str(value))), value)
+            combo.toolTip = tool_tip(name)
             combo.connect("currentIndexChanged(int)", self._tell)
             self._choices[name] = combo
             self._add(form, label, combo, f"{name}ComboBox")
@@ -101,6 +104,16 @@ class FactsForm:
     def _tell(self, _value: int) -> None:
         if not self._drawing:
             self._changed()
+
+
+def tool_tip(name: str) -> str:
+    """What a fact means, and what it is for."""
+    tips = {
+        "sex": _("From the images' headers where they say it"),
+        "kps": _("Karnofsky performance status: 100 is without complaints"),
+        "resection": _("How much of the tumour is or will be taken out"),
+    }
+    return str(tips.get(name, _("What tissue told goes before the answer of every model")))
 
 
 def _summary(name: str, value: object) -> str:

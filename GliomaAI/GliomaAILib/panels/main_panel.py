@@ -65,11 +65,14 @@ class MainPanel:
         inside.addLayout(row(self._selector, new))
         self._correction = CorrectionPanel(scene)
         self._settings = SettingsPanel(self._settings_changed)
-        self._risk = RiskPanel()
+        self._risk, result = RiskPanel(), ResultPanel()
+        # The views have room for one overlay: where one comes, the other has gone.
+        self._risk.explanation.overlay_changed = result.read_overlay
+        result.overlay_changed = self._risk.explanation.read_overlay
         self._panels: tuple[Panel, ...] = (
             StatusPanel(),
             CasePanel(scene),
-            ResultPanel(),
+            result,
             self._correction,
             self._risk,
             ExportPanel(),

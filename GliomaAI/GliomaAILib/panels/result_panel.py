@@ -9,6 +9,7 @@ from slicer.i18n import tr as _
 
 from GliomaAILib.panels.build import NoticeList, button, row, section, words
 from GliomaAILib.panels.desk import Desk, Panel
+from GliomaAILib.panels.explanation_part import nobody_listens
 from GliomaAILib.review.state import MeasureRow, ReviewState
 
 TURN_MS = 20
@@ -21,6 +22,8 @@ class ResultPanel(Panel):
     def __init__(self) -> None:
         self._rows: tuple[MeasureRow, ...] | None = None
         self._had_result = self._was_busy = False
+        self.overlay_changed: Callable[[], None] = nobody_listens
+        """Called when the uncertainty was laid over the images, or taken away."""
         self.widget, layout = section(_("Segmentation and measures"), collapsed=True)
         self._notices = NoticeList("resultNotices")
         layout.addWidget(self._notices.widget)
@@ -77,11 +80,13 @@ class ResultPanel(Panel):
         table.setHorizontalHeaderLabels([_("Measure"), _("Value"), _("AI mask")])
         table.verticalHeader().visible = False
         table.editTriggers = qt.QAbstractItemView.NoEditTriggers
+        table.tabKeyNavigation = False  # Tab leaves the table; arrows go from cell to cell
         header = table.horizontalHeader()
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         for column in (1, 2):
             header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         table.accessibleName = _("Measures of the tumour")
+        table.toolTip = _("Volumes follow the mask at once, everything else with Reassess")
         table.verticalScrollBarPolicy = qt.Qt.ScrollBarAlwaysOff  # it is as high as its lines
         return table
 
@@ -105,12 +110,24 @@ class ResultPanel(Panel):
 
     def _tour(self) -> Any:
         planes = {"axial": _("Axial"), "coronal": _("Coronal"), "sagittal": _("Sagittal")}
-        buttons = [
-            button(name, _("Go to the slice with the largest extent"), self._jumper(plane))
-            for plane, name in planes.items()
-        ]
-        self._needs_result = list(buttons)
-        return row(*buttons)
+        buttons = []
+        for plane, name in planes.items():
+            one = button(name, _("Go to the slice with the largest extent"), self._jumper(plane))
+            one.objectName = f"{plane}Button"
+            buttons.append(one)
+        rano = button(
+            _("RANO"),
+            _("Go to the slice in which the diameters were measured, and show them"),
+            self._show_diameters,
+        )
+        rano.objectName = "ranoButton"
+        self._needs_result = [*buttons, rano]
+        return row(*buttons, rano)
+
+    def _show_diameters(self) -> None:
+        if self._desk is not None:
+            self._desk.views.show_diameters()
+            self._read_controls()
 
     def _jumper(self, plane: str) -> Any:
         return self.given(lambda d: d.views.show_key_image(plane))
@@ -129,8 +146,15 @@ class ResultPanel(Panel):
             "diameters": qt.QCheckBox(_("Diameters")),
             "uncertainty": qt.QCheckBox(_("Uncertainty")),
         }
+        tips = {
+            "outline": _("Draw the border of each class in the slices"),
+            "surface": _("Show the tumour in 3D views; each edit then takes a moment more"),
+            "diameters": _("Show the lines that RANO asks for, in the slice they were measured in"),
+            "uncertainty": _("Lay over the images where the network was unsure"),
+        }
         for name, box in self._boxes.items():
             box.objectName = f"{name}Box"
+            box.toolTip = tips[name]
             box.connect("toggled(bool)", self._toggler(name))
         form.addRow(row(*self._boxes.values()))
         layout = button(
@@ -142,10 +166,18 @@ class ResultPanel(Panel):
         self._needs_result += [self._opacity, *self._boxes.values(), layout]
         return form
 
+    def read_overlay(self) -> None:
+        """The box says whether the uncertainty lies over the images: another overlay may have taken
+        its place."""
+        if self._desk is not None:
+            self._boxes["uncertainty"].checked = self._desk.views.uncertainty
+
     def _toggler(self, name: str) -> Any:
         def toggled(on: bool) -> None:
             if self._desk is not None and getattr(self._desk.views, name) != on:
                 setattr(self._desk.views, name, on)
+                if name == "uncertainty":
+                    self.overlay_changed()
 
         return toggled
 

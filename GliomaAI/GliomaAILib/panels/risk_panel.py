@@ -7,7 +7,8 @@ from slicer.i18n import tr as _
 
 from GliomaAILib.panels.build import section, text, words
 from GliomaAILib.panels.charts import BarChart, CurveChart, NomogramChart
-from GliomaAILib.panels.desk import Panel
+from GliomaAILib.panels.desk import Desk, Panel
+from GliomaAILib.panels.explanation_part import ExplanationPart
 from GliomaAILib.review.message import Message
 from GliomaAILib.review.risk import risk_view
 from GliomaAILib.review.state import ReviewState
@@ -24,6 +25,7 @@ class RiskPanel(Panel):
         self._nomogram, self._moved = NomogramChart(), BarChart("movedChart")
         self._worth = text(name="riskWorth")
         self._network, self._network_words = BarChart("networkChart"), text(name="networkText")
+        self._explanation = ExplanationPart()
         self._titles = [
             self._titled(layout, title, *widgets)
             for title, *widgets in (
@@ -34,6 +36,7 @@ class RiskPanel(Panel):
                 (_("The network's own answer"), self._network_words, self._network.widget),
             )
         ]
+        layout.addWidget(self._explanation.widget)
         self._table, self._notes = text(name="riskTable"), text(name="riskNotes")
         self._table.accessibleName = _("Numbers of diagnosis and prognosis")
         layout.addWidget(self._table)
@@ -43,7 +46,17 @@ class RiskPanel(Panel):
     def has_other_theme(self) -> bool:
         """Whether a chart was painted with the colours of a theme that is gone."""
         charts = (self._bars, self._curves, self._nomogram, self._moved, self._network)
-        return any(chart.canvas.has_other_theme for chart in charts)
+        canvases = (*(chart.canvas for chart in charts), self._explanation.canvas)
+        return any(canvas.has_other_theme for canvas in canvases)
+
+    @property
+    def explanation(self) -> ExplanationPart:
+        """The part that explains the network's answers."""
+        return self._explanation
+
+    def bind(self, desk: Desk | None) -> None:
+        super().bind(desk)
+        self._explanation.bind(desk)
 
     def draw(self, state: ReviewState) -> None:
         """Shows a state."""
@@ -58,10 +71,13 @@ class RiskPanel(Panel):
         self._network.draw(() if view.network is None else view.network.bars)
         self._network_words.text = "" if view.network is None else _joined(view.network.lines)
         self._network_words.visible = view.network is not None
+        self._explanation.draw(state, view.explanation)
         shown = (view.bars, view.curves, view.nomogram, view.moved, view.network)
         for title, content in zip(self._titles, shown, strict=True):
             title.visible = bool(content)
-        self._table.text = "\n".join(f"{words(label)}: {value}" for label, value in view.table)
+        self._table.text = "\n".join(
+            f"{words(label)}: {words(value)}" for label, value in view.table
+        )
         self._table.visible = bool(view.table)
         self._notes.text = _joined(view.notes)
         self._notes.visible = bool(view.notes)

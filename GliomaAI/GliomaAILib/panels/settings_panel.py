@@ -34,6 +34,9 @@ class SettingsPanel(Panel):
         for name, value in ((_("automatic"), "auto"), ("CPU", "cpu"), ("CUDA", "cuda")):
             self._device.addItem(name, value)
         self._device.objectName = "deviceComboBox"
+        self._device.toolTip = _(
+            "What the network runs on; automatic takes CUDA where there is any"
+        )
         self._devices = text(name="devicesText")
         self._engine = text(name="engineText")
         form.addRow(_("Compute on:"), self._device)
@@ -45,7 +48,14 @@ class SettingsPanel(Panel):
         form.addRow(_("Temporary folder:"), self._scratch)
         self._bias = qt.QCheckBox(_("Correct the bias field first (N4, about 30 s more)"))
         self._by_itself = qt.QCheckBox(_("Reassess by itself after an edit"))
-        for box in (self._bias, self._by_itself):
+        self._bias.toolTip = _("Evens out slow changes of brightness before the network runs")
+        self._by_itself.toolTip = _("Two seconds after the last edit, without a press of Reassess")
+        self._offline = qt.QCheckBox(_("Offline: download nothing"))
+        self._offline.objectName = "offlineBox"
+        self._offline.toolTip = _(
+            "Only an installation ever downloads; offline, it takes a folder of wheels"
+        )
+        for box in (self._bias, self._by_itself, self._offline):
             layout.addWidget(box)
         self.installation = InstallationBox(changed)
         layout.addWidget(self.installation.widget)
@@ -62,7 +72,7 @@ class SettingsPanel(Panel):
         self._device.connect("currentIndexChanged(int)", self._store)
         for line in (self._model, self._scratch):
             line.connect("currentPathChanged(QString)", self._store)
-        for box in (self._bias, self._by_itself):
+        for box in (self._bias, self._by_itself, self._offline):
             box.connect("toggled(bool)", self._store)
 
     def bind(self, desk: Desk | None) -> None:
@@ -129,6 +139,8 @@ class SettingsPanel(Panel):
         # Settings files hold text: "false" is no false value.
         self._bias.checked = str(kept.value("GliomaAI/BiasField", "false")) == "true"
         self._by_itself.checked = str(kept.value("GliomaAI/ReassessByItself", "false")) == "true"
+        self._offline.checked = str(kept.value("GliomaAI/Offline", "false")) == "true"
+        self.installation.offline = bool(self._offline.checked)
 
     def _store(self, _value: object = None) -> None:
         settings = self.settings()
@@ -139,6 +151,8 @@ class SettingsPanel(Panel):
         kept.setValue("GliomaAI/BiasField", "true" if settings.bias_field else "false")
         by_itself = settings.reassess_after_s is not None
         kept.setValue("GliomaAI/ReassessByItself", "true" if by_itself else "false")
+        kept.setValue("GliomaAI/Offline", "true" if self._offline.checked else "false")
+        self.installation.offline = bool(self._offline.checked)
         self._changed()
 
 

@@ -1,7 +1,8 @@
 """Which commands can be given now, and why the others cannot."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib.review.message import Message, translate
@@ -27,6 +28,8 @@ class Situation:
     corrected: bool = False
     edited: bool = False
     """Whether the mask may differ from the network's."""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The shown `assessment.json`; empty without a result."""
 
 
 def commands(situation: Situation) -> Mapping[str, Command]:
@@ -49,6 +52,14 @@ def commands(situation: Situation) -> Mapping[str, Command]:
             waiting or no_result or _up_to_date(record),
             translate(
                 "GliomaAI", "Assess again with the corrected mask; the network does not run again."
+            ),
+        ),
+        "explain": _command(
+            waiting or no_result or _nothing_to_explain(situation),
+            translate(
+                "GliomaAI",
+                "What each sequence adds to the network's answers, and where in the images they "
+                "come from; it takes minutes without a graphics card.",
             ),
         ),
         "restore": _command(
@@ -81,6 +92,24 @@ def _up_to_date(record: CaseRecord) -> Message | None:
     return (
         None if record.out_of_date else Message(translate("GliomaAI", "Everything is up to date."))
     )
+
+
+def _nothing_to_explain(situation: Situation) -> Message | None:
+    document = situation.document
+    if not document.get("network"):
+        why = document.get("not_estimated", {}).get("network")
+        if why:
+            return Message(translate("GliomaAI", "Nothing to explain: {why}"), {"why": why})
+        return Message(
+            translate(
+                "GliomaAI",
+                "The model pack segments and answers nothing else: choose a multi-task pack in the "
+                "settings, and run the analysis again.",
+            )
+        )
+    if document.get("explanation") and not situation.record.out_of_date:
+        return Message(translate("GliomaAI", "The answers are explained already."))
+    return None
 
 
 def _untouched(situation: Situation) -> Message | None:

@@ -28,7 +28,9 @@ from GliomaAILib.scene.port import (
     Diameter,
     LoadedVolume,
     Result,
+    SaliencyMap,
     Work,
+    no_work,
 )
 from GliomaAILib.worker.protocol import (
     Analyze,
@@ -42,6 +44,10 @@ from GliomaAILib.worker.protocol import (
 )
 
 Document = Mapping[str, Any]
+
+SALIENCY = "saliency:"
+"""What the kinds of the maps' files begin with, as the worker names them."""
+
 T = TypeVar("T")
 
 WRITING = "handing over"
@@ -177,16 +183,54 @@ def _in_turns(stage: str, turns: Generator[Work, Any, T]) -> Generator[Step, Any
             value = yield InThread(stage, work)
 
 
-def reassessment(scene: CaseScene, record: CaseRecord, folder: Path, done: Done) -> Steps:
-    """Assesses the mask as it is now."""
+def reassessment(
+    scene: CaseScene, record: CaseRecord, folder: Path, done: Done, explain: bool = False
+) -> Steps:
+    """Assesses the mask as it is now; explains the network's answers, too, where asked.
+
+    What explained an earlier mask is taken away.
+    """
     try:
         job = yield from _reassess_job(scene, record, folder)
-        assessed = yield from _assess(job, job.analysis)
+        assessed = yield from _assess(dataclasses.replace(job, explain=explain), job.analysis)
+        maps = yield from _saliency_maps(assessed)
+        if maps:
+            yield from _in_turns(SHOWING, scene.show_saliency(maps))
+            yield InThread(SHOWING, no_work, final=True)
+        else:
+            scene.remove_saliency()
         scene.show_diameters(diameters(assessed.document))
         done(assessed)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _saliency_maps(assessed: Assessed) -> Generator[Step, Any, list[SaliencyMap]]:
+    explanation = assessed.document.get("explanation") or {}
+    maps = []
+    for one in explanation.get("answers", ()):
+        file = assessed.files.get(f"{SALIENCY}{one['answer']}")
+        if file is not None:
+            volume: RawVolume = yield InThread(READING, partial(read_raw, file))
+            maps.append(SaliencyMap(one["answer"], one["words"], volume))
+    return maps
+
+
+def restored(scene: CaseScene, record: CaseRecord) -> CaseRecord:
+    """Makes the mask the network's own again; what explained another mask is taken away.
+
+    Returns:
+        The record with the network's document.
+    """
+    scene.restore_network_mask()
+    scene.remove_saliency()
+    document = json.loads(record.network_document)
+    scene.show_diameters(diameters(document))
+    facts = {name: document["facts"].get(name) for name in record.facts.known}
+    return dataclasses.replace(
+        record, document=record.network_document, out_of_date=facts != record.facts.known
+    )
 
 
 def training_case(
@@ -239,10 +283,10 @@ def _reassess_job(
         study = folder / "study"
         yield from _write_chosen(scene, record, study)
         analysed = dataclasses.replace(analysed, study=str(study))
-    files = {"network_mask": scene.network_mask(), "mask": scene.mask()}
-    for name, volume in files.items():
+    # One after the other: copying both would take the window too long.
+    for name, taken in (("network_mask", scene.network_mask), ("mask", scene.mask)):
         file = folder / f"{name}{ENDING}"
-        yield InThread(WRITING, partial(write_raw, volume, file))
+        yield InThread(WRITING, partial(write_raw, taken(), file))
     return Reassess(
         _new_name(),
         analysed,

@@ -9,6 +9,7 @@ from typing import Any
 
 from GliomaAILib.output.cohort_table import append_row, cohort_row
 from GliomaAILib.review.activity import InThread, Steps
+from GliomaAILib.review.explanation import saliency_files
 from GliomaAILib.review.message import Message, ToldError, translate
 from GliomaAILib.scene.port import CaseScene, no_work
 
@@ -85,6 +86,8 @@ def export(
     scratch = Path(tempfile.mkdtemp(dir=request.folder, prefix=".gliomaai-"))
     try:
         chosen = [files[RESULT_FILES[k]] for k in request.kinds if k in RESULT_FILES]
+        if "nifti" in request.kinds:
+            chosen += saliency_files(document, files["document"].parent)
         yield InThread("copying", lambda: [shutil.copy2(f, scratch / f.name) for f in chosen])
         for kind in (k for k in request.kinds if k in SCENE_KINDS):
             # Said before the window stands still.

@@ -8,6 +8,7 @@ from gliomaai_training.findings import Severity
 from gliomaai_training.vocabulary import SEQUENCES
 from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.review.message import Message, translate, verbatim
+from GliomaAILib.review.sentences import sentence
 from GliomaAILib.review.state import Notice, SequenceChoice
 from GliomaAILib.scene.port import CaseRecord, LoadedVolume
 
@@ -69,8 +70,8 @@ def notice(finding: Mapping[str, Any], names: Mapping[str, LoadedVolume] | None 
         message = message.replace(f"'{name}.nrrd'", f"'{volume.name}'")
     action = ACTIONS.get(str(finding["code"]))
     if action is None and finding["action"] and "--" not in finding["action"]:
-        action = verbatim(str(finding["action"]))
-    return Notice(Severity(finding["severity"]), verbatim(message), action)
+        action = sentence(str(finding["action"]))
+    return Notice(Severity(finding["severity"]), sentence(message), action)
 
 
 def filled(record: CaseRecord, seen: Recognition, volumes: Sequence[LoadedVolume]) -> CaseRecord:

@@ -6,7 +6,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.review import chains
 from GliomaAILib.review.activity import Activity, End, Outcome, Steps, WorkerPort
 from GliomaAILib.review.availability import Situation, commands
+from GliomaAILib.review.document import read
 from GliomaAILib.review.export import ExportRequest, export
 from GliomaAILib.review.measures import audit, measure_rows
 from GliomaAILib.review.message import Message, translate
 from GliomaAILib.review.recognition import Recognition, candidates, filled, notice
-from GliomaAILib.review.running import ANALYSIS_PACE, Pace, Running
+from GliomaAILib.review.running import ANALYSIS_PACE, EXPLANATION_PACE, Pace, Running
 from GliomaAILib.review.settings import Settings
 from GliomaAILib.review.state import Notice, ReviewState, SequenceChoice
 from GliomaAILib.scene.port import CaseScene, SceneChange
@@ -155,6 +155,12 @@ class Review:
                 Message(translate("GliomaAI", "Assessing the corrected mask")), self._reassessment()
             )
 
+    def explain(self) -> None:
+        """Assesses the mask as it is now and explains the network's answers."""
+        if self._state.commands["explain"].enabled:
+            title = Message(translate("GliomaAI", "Explaining the network's answers"))
+            self._start(title, self._reassessment(explain=True), EXPLANATION_PACE)
+
     def cancel(self) -> None:
         """Stops what is under way."""
         if self._running is not None:
@@ -164,14 +170,10 @@ class Review:
         """Makes the mask the network's own again."""
         if not self._state.commands["restore"].enabled:
             return
-        self._scene.restore_network_mask()
-        document = json.loads(self._record.network_document)
-        facts = {name: document["facts"].get(name) for name in self._record.facts.known}
-        current = facts == self._record.facts.known
+        self._record = chains.restored(self._scene, self._record)
         self._files = self._network_files
-        self._scene.show_diameters(chains.diameters(document))
         self._count()
-        self._keep(document=self._record.network_document, out_of_date=not current)
+        self._keep()
 
     def export(self, request: ExportRequest) -> None:
         """Writes the results; what is out of date is assessed first."""
@@ -237,18 +239,21 @@ class Review:
         elif running.finished is not None:
             self._outcome = Notice(Severity.INFO, running.finished)
 
-    def _reassessment(self) -> Steps:
+    def _reassessment(self, explain: bool = False) -> Steps:
         edits = self._edits
         return chains.reassessment(
             self._scene,
             self._record,
             self._scratch(),
             lambda assessed: self._reassessed(assessed, edits),
+            explain,
         )
 
     def _export(self, request: ExportRequest) -> Steps:
-        if self._record.out_of_date or not self._files:
-            yield from self._reassessment()
+        stale = self._record.out_of_date
+        if stale or not self._files:
+            was_explained = bool(read(self._record.document).get("explanation"))
+            yield from self._reassessment(explain=was_explained and not stale)
         document = json.loads(self._record.document)
         yield from export(self._scene, request, self._files, document)
 
@@ -348,7 +353,7 @@ class Review:
 
     def _drawn(self) -> ReviewState:
         record = self._record
-        document, network = _read(record.document), _read(record.network_document)
+        document, network = read(record.document), read(record.network_document)
         return ReviewState(
             sequences={name: self._choice(name) for name in SEQUENCES},
             facts=record.facts,
@@ -357,7 +362,7 @@ class Review:
             outcome=self._outcome,
             commands=commands(self._situation(document)),
             has_result=bool(document),
-            analysis=_read(record.analysis).get("job", ""),
+            analysis=read(record.analysis).get("job", ""),
             out_of_date=record.out_of_date,
             corrected=bool(document and document["correction"]),
             measures=measure_rows(document, network, self._now_ml, record.out_of_date),
@@ -382,6 +387,7 @@ class Review:
             missing=self.missing,
             corrected=bool(document and document["correction"]),
             edited=self._edits > 0,
+            document=document,
         )
 
     def _notices(self, document: Mapping[str, Any]) -> tuple[Notice, ...]:
@@ -389,10 +395,3 @@ class Review:
             return tuple(notice(finding) for finding in document["findings"])
         question = () if self._question is None else (self._question,)
         return (*question, *self._seen.notices)
-
-
-@lru_cache(maxsize=8)
-def _read(text: str) -> Mapping[str, Any]:
-    """A JSON text of the record, empty where there is none: the same is asked for all the time."""
-    content: Mapping[str, Any] = json.loads(text) if text else {}
-    return content

@@ -17,6 +17,11 @@ from GliomaAILib.assessment.estimates import (
     MARGINAL_NAMES,
     ROLE_NAMES,
 )
+from GliomaAILib.review.explanation import (
+    ExplanationView,
+    explanation_table,
+    explanation_view,
+)
 from GliomaAILib.review.message import Message, translate, verbatim
 from GliomaAILib.review.network import Bar, NetworkView, network_curve_name, network_view
 from GliomaAILib.review.state import ReviewState
@@ -70,7 +75,7 @@ class NomogramView:
         return whole_total(axis.points for axis in self.axes)
 
 
-Line = tuple[Message, str]
+Line = tuple[Message, str | Message]
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class RiskView:
     """What moved the risk, the most first."""
     network: NetworkView | None = None
     """What a multi-task network says by itself."""
+    explanation: ExplanationView | None = None
+    """Why the network answers so."""
     table: tuple[Line, ...] = ()
     """Numbers in words, for who cannot see the charts."""
     notes: tuple[Message, ...] = ()
@@ -105,13 +112,14 @@ def risk_view(state: ReviewState) -> RiskView:
     for part, name in ((diagnosis, "diagnosis"), (prognosis, "prognosis")):
         if not part:
             lines.append(_absent(name, reasons))
-    if "network" in reasons:
-        lines.append(_absent("network", reasons))
+    lines += [_absent(name, reasons) for name in ("network", "explanation") if name in reasons]
     if state.out_of_date and (diagnosis or prognosis or network):
         lines.insert(0, Message(translate("GliomaAI", "Out of date: press Reassess.")))
     richest: Part = prognosis["estimates"][-1] if prognosis else {}
     nomogram = _nomogram(richest.get("nomogram") or {})
     moved = _moved(richest)
+    explanation = explanation_view(_part(state.document, "explanation"), state.out_of_date)
+    table = (*_numbers(prognosis, network), *_made_of(richest), *_points(nomogram))
     return RiskView(
         tuple(lines),
         _bars(diagnosis),
@@ -120,7 +128,8 @@ def risk_view(state: ReviewState) -> RiskView:
         nomogram,
         moved,
         network_view(network),
-        (*_numbers(prognosis, network), *_made_of(richest), *_points(nomogram), *_shares(moved)),
+        explanation,
+        (*table, *_shares(moved), *explanation_table(explanation)),
         tuple({str(note): note for note in _notes(diagnosis, prognosis)}.values()),
     )
 
@@ -150,6 +159,7 @@ def _absent(name: str, reasons: Part) -> Message:
         "diagnosis": translate("GliomaAI", "No diagnosis: {why}"),
         "prognosis": translate("GliomaAI", "No prognosis: {why}"),
         "network": translate("GliomaAI", "No answer of the network itself: {why}"),
+        "explanation": translate("GliomaAI", "No explanation: {why}"),
     }
     return Message(texts[name], {"why": reasons[name]})
 

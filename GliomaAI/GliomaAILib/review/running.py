@@ -50,6 +50,18 @@ ANALYSIS_PACE = Pace(
 """Of a study of four sequences on two cores; only the proportions matter."""
 
 
+EXPLANATION_PACE = Pace(
+    {
+        "measures": 1.0,
+        "importance of sequences": 8.0,
+        "saliency": 45.0,
+        "sanity check": 45.0,
+        "write results": 1.0,
+    }
+)
+"""Of four answers; only the proportions matter."""
+
+
 @dataclass(frozen=True)
 class Running:
     """One command under way."""

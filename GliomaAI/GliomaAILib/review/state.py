@@ -82,7 +82,7 @@ class ReviewState:
     outcome: Notice | None = None
     """How the last command ended, where the user has to know."""
     commands: Mapping[str, Command] = field(default_factory=dict)
-    """By name: `run`, `cancel`, `reassess`, `restore`, `export`, `save_case`."""
+    """By name: `run`, `cancel`, `reassess`, `explain`, `restore`, `export`, `save_case`."""
     has_result: bool = False
     analysis: str = ""
     """A name of the run whose result is shown; every run has another."""

@@ -21,6 +21,7 @@ MODULE_NAME = "GliomaAI"
 SEGMENTATION = "segmentation"
 NETWORK_SEGMENTATION = "networkSegmentation"
 UNCERTAINTY = "uncertainty"
+SALIENCY = "saliency"
 DIAMETER = "diameter"
 REFERENCE = "reference"
 """Roles of the references to what shows a result, and to the volume that it lies on."""
@@ -43,7 +44,7 @@ def create_case(scene: Any, name: str = "Glioma case") -> Any:
 
 def remove_case(node: Any) -> None:
     """Removes a case with everything that shows its result; its volumes stay."""
-    roles = (SEGMENTATION, NETWORK_SEGMENTATION, UNCERTAINTY, DIAMETER)
+    roles = (SEGMENTATION, NETWORK_SEGMENTATION, UNCERTAINTY, SALIENCY, DIAMETER)
     shown = [one for role in roles for one in referenced(node, role)]
     node.GetScene().RemoveNode(node)
     for one in shown:

@@ -7,33 +7,40 @@ from pathlib import Path
 from typing import Any
 
 from GliomaAILib.raw_volume import RawVolume
+from GliomaAILib.scene.arrays import copy_voxels, empty_image
 from GliomaAILib.scene.case_node import (
     DIAMETER,
     NETWORK_SEGMENTATION,
     REFERENCE,
+    SALIENCY,
     SEGMENTATION,
     read_record,
     refer,
     referenced,
+    remove_shown,
     write_record,
 )
 from GliomaAILib.scene.diameters import update_lines
 from GliomaAILib.scene.export import write_scene, write_segmentation, write_surfaces
 from GliomaAILib.scene.label_maps import placed_labels
+from GliomaAILib.scene.overlay import set_overlay, show_overlay
 from GliomaAILib.scene.port import (
     CaseRecord,
     Diameter,
     LoadedVolume,
     Result,
+    SaliencyMap,
     SceneChange,
     SceneError,
     Work,
     no_work,
 )
+from GliomaAILib.scene.saliency import add_map
 from GliomaAILib.scene.segmentation import (
     SaveState,
     copy_labels,
     other_segments,
+    require_same_voxels,
 )
 from GliomaAILib.scene.showing import Showing
 from GliomaAILib.scene.volumes import (
@@ -126,10 +133,48 @@ class MRMLCaseScene:
             with self._unheard():
                 self._present()
                 showing.appear(part)
+                self._remove(SALIENCY)
         except BaseException:  # also where somebody closes this before the end
             with self._unheard():
                 showing.withdraw()
             raise
+
+    def show_saliency(self, maps: Sequence[SaliencyMap]) -> Generator[Work, Any, None]:
+        """See `port.CaseScene`."""
+        reference = self._required(REFERENCE)
+        images = []
+        for one in maps:
+            require_same_voxels(one.volume.array.shape, reference)
+            images.append(empty_image(one.volume.array))
+
+        def copy() -> None:
+            for one, image in zip(maps, images, strict=True):
+                copy_voxels(one.volume.array, image)
+
+        yield copy
+        made: list[Any] = []
+        try:
+            for one, image in zip(maps, images, strict=True):
+                with self._unheard():
+                    name = f"{self.name}: saliency, {one.words}"
+                    made.append(add_map(self._scene, name, one.answer))
+                    set_overlay(made[-1], image, one.volume.ijk_to_ras, reference)
+                yield no_work
+            with self._unheard():
+                self._present()
+                self._remove(SALIENCY)
+                refer(self.node, SALIENCY, made)
+        except BaseException:  # also where somebody closes this before the end
+            with self._unheard():
+                for node in made:
+                    remove_shown(node)
+            raise
+
+    def remove_saliency(self) -> None:
+        """See `port.CaseScene`."""
+        self._present()
+        with self._unheard():
+            self._remove(SALIENCY)
 
     def show_diameters(self, diameters: Sequence[Diameter]) -> None:
         """See `port.CaseScene`."""
@@ -213,6 +258,12 @@ class MRMLCaseScene:
         if node is None:
             raise SceneError("There is no segmentation: run the analysis first.")
         return node
+
+    def _remove(self, role: str) -> None:
+        """Takes overlays of a role off the views and out of the scene."""
+        for node in referenced(self.node, role):
+            show_overlay(self._scene, node, False)
+            remove_shown(node)
 
     def _show_diameters(self, diameters: Sequence[Diameter]) -> None:
         lines = update_lines(self._scene, referenced(self.node, DIAMETER), diameters)

@@ -1,4 +1,4 @@
-"""Uncertainty as a coloured volume over the images."""
+"""Results as coloured volumes over the images; the uncertainty among them."""
 
 from typing import Any
 
@@ -22,20 +22,34 @@ OPACITY = 0.6
 
 
 def add_overlay(scene: Any, name: str) -> Any:
-    """Adds the node of an overlay: a volume that is offered nowhere as an image."""
+    """Adds the node of the uncertainty."""
+    node = empty_overlay(scene, name, "uncertainty", COLOURS)
+    display = node.GetDisplayNode()
+    display.SetWindowLevelMinMax(0, STRONGEST)
+    display.SetThreshold(SHOWN_FROM, 255)
+    display.SetApplyThreshold(True)
+    return node
+
+
+def empty_overlay(scene: Any, name: str, kind: str, colours: str) -> Any:
+    """Adds the node of an overlay: a volume that is offered nowhere as an image.
+
+    Args:
+        scene: that gets it.
+        name: as the user sees it.
+        kind: of result.
+        colours: id of the colour node.
+    """
     node = slicer.vtkMRMLScalarVolumeNode()
     node.SetName(scene.GenerateUniqueName(name))
-    node.SetAttribute(OVERLAY, "uncertainty")
+    node.SetAttribute(OVERLAY, kind)
     node.SetHideFromEditors(True)
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()  # before there are voxels: Slicer would look at all of them
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(COLOURS)
+    display.SetAndObserveColorNodeID(colours)
     display.SetAutoWindowLevel(False)
-    display.SetWindowLevelMinMax(0, STRONGEST)
     display.SetInterpolate(True)
-    display.SetThreshold(SHOWN_FROM, 255)
-    display.SetApplyThreshold(True)
     return node
 
 
@@ -44,7 +58,8 @@ def set_overlay(node: Any, image: Any, ijk_to_ras: NDArray[np.float64], referenc
 
     Args:
         node: the overlay.
-        image: vtkImageData of UInt8, hundredths of a bit; the overlay's own from now on.
+        image: vtkImageData of UInt8 (of the uncertainty, hundredths of a bit); the overlay's own
+            from now on.
         ijk_to_ras: of the image, in coordinates of the scene.
         reference: the volume node that the result lies on.
     """

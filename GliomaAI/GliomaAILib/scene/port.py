@@ -98,6 +98,22 @@ class Result:
     diameters: Sequence[Diameter]
 
 
+NOTHING_SALIENT = 128
+"""Of a saliency map in the scene: below speaks against the answer, above for it."""
+
+
+@dataclass(frozen=True)
+class SaliencyMap:
+    """Where in the images an answer comes from."""
+
+    answer: str
+    """Of the document's explanation, for example `idh:mutant`."""
+    words: str
+    """As readers know it."""
+    volume: RawVolume
+    """UInt8 about `NOTHING_SALIENT`, on the reference grid."""
+
+
 class CaseScene(Protocol):
     """One case in a scene.
 
@@ -139,6 +155,17 @@ class CaseScene(Protocol):
         Raises:
             SceneError: the reference volume is gone, or was changed meanwhile.
         """
+
+    def show_saliency(self, maps: Sequence[SaliencyMap]) -> Generator[Work, Any, None]:
+        """Replaces the saliency maps, in turns; they are there to be looked at, not yet seen. All
+        of them appear with the last turn; closed before, the scene is as it was.
+
+        Raises:
+            SceneError: there is no result to lay them over.
+        """
+
+    def remove_saliency(self) -> None:
+        """Takes the saliency maps away: what they explained is no longer shown."""
 
     def show_diameters(self, diameters: Sequence[Diameter]) -> None:
         """Replaces the measured lines."""

@@ -13,6 +13,7 @@ from GliomaAILib.scene import layout
 from GliomaAILib.scene.case_node import (
     DIAMETER,
     NETWORK_SEGMENTATION,
+    SALIENCY,
     SEGMENTATION,
     UNCERTAINTY,
     nodes_of,
@@ -24,6 +25,7 @@ from GliomaAILib.scene.key_points import PLANE_AXES, key_point
 from GliomaAILib.scene.label_maps import placed_labels
 from GliomaAILib.scene.overlay import overlay_shown, show_overlay
 from GliomaAILib.scene.port import Point
+from GliomaAILib.scene.saliency import show_answer, shown_answer
 
 
 class CaseViews:
@@ -101,6 +103,20 @@ class CaseViews:
             return False
         self.set_plane(plane)
         self.jump(point)
+        return True
+
+    def show_diameters(self) -> bool:
+        """Turns the four views to axial, goes to the slice that the diameters were measured in, and
+        shows them; False where there are none."""
+        lines = referenced(self._case, DIAMETER)
+        if not lines:
+            return False
+        first, second = (lines[0].GetNthControlPointPositionWorld(n) for n in range(2))
+        self.set_plane("axial")
+        self.jump(
+            ((first[0] + second[0]) / 2, (first[1] + second[1]) / 2, (first[2] + second[2]) / 2)
+        )
+        self.diameters = True
         return True
 
     def jump(self, point: Point) -> None:
@@ -204,6 +220,15 @@ class CaseViews:
         node = self._one(UNCERTAINTY)
         if node is not None:
             show_overlay(self._scene, node, visible)
+
+    @property
+    def saliency(self) -> str:
+        """The answer whose saliency map lies over the images; empty for none."""
+        return shown_answer(self._scene, referenced(self._case, SALIENCY))
+
+    @saliency.setter
+    def saliency(self, answer: str) -> None:
+        show_answer(self._scene, referenced(self._case, SALIENCY), answer)
 
     @property
     def diameters(self) -> bool:

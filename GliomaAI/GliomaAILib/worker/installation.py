@@ -11,6 +11,8 @@ from GliomaAILib.worker import launch
 class Installation:
     """One run of pip; a face polls it."""
 
+    can_be_cancelled = True
+
     def __init__(self, command: Sequence[str]) -> None:
         """Starts it.
 

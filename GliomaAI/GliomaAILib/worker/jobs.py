@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from gliomaai_training.findings import BlockingFindingError
 from gliomaai_training.inference.config import EngineConfig
 from gliomaai_training.inference.devices import found_devices
 from gliomaai_training.inference.model_pack import ModelPackError
+from gliomaai_training.interpretation.explanations import StudyExplanation
 from gliomaai_training.preprocessing.prepare import PreparationConfig
 from gliomaai_training.progress import Progress
 from GliomaAILib.analysis import AnalysisRequest, Analyst, EarlierRun
@@ -36,6 +38,7 @@ from GliomaAILib.worker.scene_files import (
     LABELS,
     UNCERTAINTY,
     kept_features,
+    write_saliency,
     write_scene_files,
 )
 
@@ -54,6 +57,8 @@ class Jobs:
         self._analyst = Analyst()
         self._kept: dict[str, Assessment] = {}
         """The networks' own assessments, with the facts of headers only, by job."""
+        self._explanation: tuple[tuple[str, str], StudyExplanation] | None = None
+        """The last, with the analysis and the mask that it is of: facts do not change it."""
 
     def __call__(self, job: Job, progress: Progress) -> Finished:
         """Does one job; tells what it wrote and found."""
@@ -63,8 +68,7 @@ class Jobs:
             case Analyze():
                 return self._analyzed(job, progress)
             case Reassess():
-                assessment = self._reassessed(job, progress)
-                return Finished(job.job, _written(assessment, job.out, progress))
+                return self._reassessed_and_written(job, progress)
             case SaveTrainingCase():
                 cohort = Path(job.folder)
                 check_case(cohort, job.case)  # before minutes are spent
@@ -95,6 +99,30 @@ class Jobs:
         self._kept[job.job] = assessment
         if len(self._kept) > KEPT_STUDIES:
             self._kept.pop(next(iter(self._kept)))
+
+    def _reassessed_and_written(self, job: Reassess, progress: Progress) -> Finished:
+        assessment = self._explained(job, self._reassessed(job, progress), progress)
+        maps: dict[str, str] = {}
+
+        def write_maps(folder: Path) -> None:
+            maps.update(write_saliency(assessment, folder))
+
+        files = _written(assessment, job.out, progress, write_maps)
+        shown = {kind: str(Path(job.out) / name) for kind, name in maps.items()}
+        return Finished(job.job, {**files, **shown})
+
+    def _explained(self, job: Reassess, assessment: Assessment, progress: Progress) -> Assessment:
+        """With the explanation: the one that is known of this mask, else a new one if asked for."""
+        mask = sitk.GetArrayViewFromImage(assessment.segmentation).tobytes()
+        key = job.analysis.job, sha256(mask).hexdigest()
+        if self._explanation is not None and self._explanation[0] == key:
+            return replace(assessment, explanation=self._explanation[1])
+        if not job.explain:
+            return assessment
+        found = self._analyst.explain(assessment, analysis_request(job.analysis), progress)
+        if found.explanation is not None:
+            self._explanation = key, found.explanation
+        return found
 
     def _reassessed(self, job: Reassess, progress: Progress) -> Assessment:
         facts = facts_of(job.facts)
@@ -135,17 +163,22 @@ def analysis_request(job: Analyze) -> AnalysisRequest:
     """
     options: dict[str, Any] = dict(job.options)
     facts = facts_of(job.facts)
+    model = options.pop("model", None)
     try:
-        return AnalysisRequest(
-            study=Path(job.study),
-            choices=job.choices,
-            preparation=PreparationConfig(**options.pop("preparation", {})),
-            engine=EngineConfig(**options.pop("engine", {})),
-            facts=facts,
-            **{key: Path(value) for key, value in options.items()},
-        )
+        preparation = PreparationConfig(**options.pop("preparation", {}))
+        engine = EngineConfig(**options.pop("engine", {}))
     except TypeError as error:
         raise ValueError(f"unknown option: {error}") from error
+    if options:
+        raise ValueError(f"unknown option: {', '.join(options)}")
+    return AnalysisRequest(
+        study=Path(job.study),
+        choices=job.choices,
+        preparation=preparation,
+        engine=engine,
+        model=None if model is None else Path(model),
+        facts=facts,
+    )
 
 
 def earlier_run(provenance: Mapping[str, Any]) -> EarlierRun:

@@ -66,6 +66,8 @@ class Reassess:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """`provenance` of the analysis's document: which packs made the network's mask, where this
     worker does not remember it."""
+    explain: bool = False
+    """Whether the network's answers are explained, too; that takes minutes on a CPU."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Nothing beyond the standard library is imported.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +12,8 @@ from pathlib import Path
 from GliomaAILib.worker.launch import python_program
 
 TORCH = "torch"
-"""Never installed by pip in Slicer: its PyTorch extension finds the build for the graphics card."""
+"""Never installed from an index by pip: Slicer's PyTorch extension finds the build for the graphics
+card. Who brings a folder of wheels has chosen the build himself."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,42 @@ class PackageSource:
     proxy: str = ""
     """As pip takes it, `http://user:password@host:port`; empty for the system's."""
 
+    @property
+    def options(self) -> list[str]:
+        """Options of `pip install`."""
+        options = ["--disable-pip-version-check", "--no-input"]
+        if self.wheel_folder is not None:
+            options += ["--no-index", "--find-links", str(self.wheel_folder)]
+        if self.proxy:
+            options += ["--proxy", self.proxy]
+        return options
 
-def pip_command(requirements: Sequence[Requirement], source: PackageSource) -> list[str]:
-    """The command that installs requirements, without what Slicer ships or its extension installs.
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The same proxy for a program that runs pip itself, as the PyTorch extension does."""
+        return {"PIP_PROXY": self.proxy} if self.proxy else {}
+
+
+def pip_arguments(requirements: Sequence[Requirement], source: PackageSource) -> list[str]:
+    """What follows `pip install` to install requirements.
+
+    What is there already is asked for at the very version it has: no new package may bring another
+    numpy than Slicer's, or another torch than the one that was found for the graphics card.
 
     Raises:
-        ValueError: torch is among them.
+        ValueError: torch is among them, and no folder of wheels to take it from.
     """
-    if any(one.name == TORCH for one in requirements):
-        raise ValueError("torch comes from Slicer's PyTorch extension, not from pip")
-    command = [
-        python_program(),
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
+    if source.wheel_folder is None and any(one.name == TORCH for one in requirements):
+        raise ValueError("torch comes from Slicer's PyTorch extension, not from an index by pip")
+    wanted = {one.name for one in requirements}
+    kept = [
+        f"{one.name}=={metadata.version(one.name)}"
+        for one in REQUIREMENTS
+        if one.name not in wanted and _installed(one)
     ]
-    if source.wheel_folder is not None:
-        command += ["--no-index", "--find-links", str(source.wheel_folder)]
-    if source.proxy:
-        command += ["--proxy", source.proxy]
-    return [*command, *(f"{one.name}>={one.at_least}" for one in requirements)]
+    return [*source.options, *kept, *(f"{one.name}>={one.at_least}" for one in requirements)]
+
+
+def pip_command(arguments: Sequence[str]) -> list[str]:
+    """The command that runs `pip install` with these arguments."""
+    return [python_program(), "-m", "pip", "install", *arguments]

@@ -6,8 +6,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from gliomaai_training.preprocessing.geometry import Grid
-from gliomaai_training.preprocessing.resampling import resample
 from GliomaAILib.assessment.assessment import Assessment
+from GliomaAILib.assessment.explanation import native_saliency, on_reference
 from GliomaAILib.raw_volume import RawVolume, write_raw
 
 LABELS = "labels.nrrd"
@@ -18,6 +18,13 @@ does not remember it. About a megabyte."""
 
 STEPS_PER_BIT = 100
 """Uncertainty is written in hundredths of a bit: 2 bits, the most there can be, fit into 8."""
+
+SALIENCY = "saliency:"
+"""What the kinds of the maps' files begin with; the answer's name follows."""
+
+NOTHING_SALIENT = 128
+"""Of a map in the scene: below speaks against the answer, above for it."""
+FULL_PERCENTILE = 99.5
 
 _PLAIN = frozenset({"uint8", "int8", "uint16", "int16", "float32"})
 """Voxel types that a volume keeps; others become float32, which every viewer takes."""
@@ -60,8 +67,34 @@ def native_uncertainty(assessment: Assessment) -> sitk.Image | None:
     """Entropy in hundredths of a bit, UInt8, on the reference's native grid; None where unknown."""
     if assessment.entropy is None:
         return None
-    prepared, reference = assessment.prepared, assessment.reference
-    native = prepared.native_grids[reference]
-    to_common = prepared.to_native[reference].GetInverse()
-    bits = sitk.GetArrayFromImage(resample(assessment.entropy, native, to_common))
-    return native.image(np.clip(np.rint(bits * STEPS_PER_BIT), 0, 255).astype(np.uint8))
+    native = on_reference(assessment.entropy, assessment)
+    bits = sitk.GetArrayFromImage(native)
+    steps = np.clip(np.rint(bits * STEPS_PER_BIT), 0, 255).astype(np.uint8)
+    return Grid.of(native).image(steps)
+
+
+def write_saliency(assessment: Assessment, folder: Path) -> dict[str, str]:
+    """Writes the maps of an explanation for the scene, UInt8 about `NOTHING_SALIENT`.
+
+    Returns:
+        The files' names by kind: `SALIENCY` and the answer.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    files = {}
+    for target, image in native_saliency(assessment).items():
+        file = folder / f"saliency_{target.name.replace(':', '_')}.nrrd"
+        write_raw(raw_volume(shown_saliency(image)), file)
+        files[f"{SALIENCY}{target.name}"] = file.name
+    return files
+
+
+def shown_saliency(density: sitk.Image) -> sitk.Image:
+    """A map in steps from `NOTHING_SALIENT` down, against, and up, for; its strongest
+    `FULL_PERCENTILE` reaches the ends."""
+    array = sitk.GetArrayFromImage(density)
+    there = np.abs(array[array != 0])
+    strongest = float(np.percentile(there, FULL_PERCENTILE)) if there.size else 1.0
+    steps = np.rint(np.clip(array / strongest, -1, 1) * (255 - NOTHING_SALIENT))
+    return Grid.of(density).image((steps + NOTHING_SALIENT).astype(np.uint8))

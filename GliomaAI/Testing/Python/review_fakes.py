@@ -17,6 +17,7 @@ from GliomaAILib.scene.port import (
     Diameter,
     LoadedVolume,
     Result,
+    SaliencyMap,
     SceneChange,
     SceneError,
     Work,
@@ -59,6 +60,48 @@ def volumes_ml(mask: RawVolume) -> dict[str, float]:
     counts = np.bincount(mask.array.ravel(), minlength=len(Label)) * 0.002
     found = {label.name: float(counts[label]) for label in PARTS}
     return found | {name: float(counts[list(values)].sum()) for name, values in REGIONS.items()}
+
+
+NETWORK: Mapping[str, Any] = {
+    "pack": "unified",
+    "pack_version": "1",
+    "cohort": "somebody",
+    "patients": 3,
+    "simulated_only": False,
+    "evidence": [],
+    "diagnosis": None,
+    "alone": {"idh_mutant": 0.6},
+    "log_risk": 0.5,
+    "survival": None,
+    "notes": ["Not measured."],
+}
+"""What a multi-task network says."""
+
+
+def answer(name: str, words: str, probability: float | None, has_map: bool = True) -> Any:
+    """An explained answer of a document."""
+    scale = "log-risk" if probability is None else "probability"
+    values = {"t1gd": 0.3, "flair": -0.1}
+    saliency = {"file": f"saliency_{name.replace(':', '_')}.nii.gz", "inside_tumour": 0.4}
+    return {
+        "answer": name,
+        "words": words,
+        "output": 0.4,
+        "unit": "log-odds",
+        "probability": probability,
+        "importance": [{"scale": scale, "values": values, "empty": 0.4, "full": 0.6}],
+        "check": {"passes": has_map},
+        "saliency": saliency if has_map else None,
+    }
+
+
+EXPLANATION: Mapping[str, Any] = {
+    "answers": [answer("idh:mutant", "IDH mutant", 0.6), answer("risk", "risk", None)],
+    "notes": ["A map shows neither a cause nor the tumour's border."],
+}
+
+
+ANSWERS = tuple(one["answer"] for one in EXPLANATION["answers"])
 
 
 def document(mask: RawVolume, correction: Mapping[str, Any] | None = None, **facts: Any) -> str:
@@ -104,7 +147,7 @@ def document(mask: RawVolume, correction: Mapping[str, Any] | None = None, **fac
                 "engine": "torch fp32 cpu",
                 "model_packs": [{"name": "segmentation", "version": "1"}],
             },
-            "schema_version": "1.4",
+            "schema_version": "1.5",
         }
     )
 
@@ -123,6 +166,7 @@ class FakeScene:
         self.shown: Result | None = None
         self.current: RawVolume | None = None
         self.lines: Sequence[Diameter] = ()
+        self.saliency: Sequence[SaliencyMap] = ()
         self.listener: Callable[[SceneChange], None] | None = None
         self.exported: list[str] = []
 
@@ -162,6 +206,13 @@ class FakeScene:
             raise SceneError("The reference volume is gone.")
         self.shown, self.current = result, result.labels
         self.lines = result.diameters
+
+    def show_saliency(self, maps: Sequence[SaliencyMap]) -> Generator[Work, Any, None]:
+        yield no_work
+        self.saliency = tuple(maps)
+
+    def remove_saliency(self) -> None:
+        self.saliency = ()
 
     def show_diameters(self, diameters: Sequence[Diameter]) -> None:
         self.lines = diameters
@@ -203,6 +254,8 @@ class FakeWorker:
         self.labels = labels()
         self.found: Mapping[str, Any] = found(t1="1", t1gd="2", t2="3", flair="4")
         self.devices: Mapping[str, Any] = {"cuda": [], "cpu_cores": 8, "automatic": "cpu"}
+        self.more: dict[str, Any] = {}
+        """What documents hold beside what every review reads."""
         self.failure: Failed | None = None
         self.waits = False
         """Whether jobs stay under way until the test says `waits = False`."""
@@ -264,13 +317,18 @@ class FakeWorker:
                 "removed_voxels": zeros,
                 "dice": {"WT": 0.9, "TC": 0.8, "ET": 0.7},
             }
+        explained = isinstance(job, Reassess) and job.explain
+        content = {**json.loads(document(mask, correction, **job.facts)), **self.more}
+        if explained:
+            content["explanation"] = EXPLANATION
+            files |= {f"saliency:{one}": str(out / f"{n}.nrrd") for n, one in enumerate(ANSWERS)}
+            for one in EXPLANATION["answers"]:
+                (out / one["saliency"]["file"]).write_text("map")
         for name, file in files.items():
-            if name in ("labels", "uncertainty"):
+            if name in ("labels", "uncertainty") or name.startswith("saliency"):
                 write_raw(mask, Path(file))
             else:
-                Path(file).write_text(
-                    document(mask, correction, **job.facts) if name == "document" else name
-                )
+                Path(file).write_text(json.dumps(content) if name == "document" else name)
         return Finished(job.job, files)
 
     def _inspected(self, job: Inspect) -> Finished:

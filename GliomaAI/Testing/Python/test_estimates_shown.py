@@ -21,7 +21,7 @@ from GliomaAILib.terminal import summary
 def test_the_document_follows_its_schema(bare: Assessment, models: EstimateModels) -> None:
     for facts in (WOMAN, KNOWN, PARTLY, ClinicalFacts()):
         document = document_of(of(bare, facts, models))
-        assert document["schema_version"] == "1.4"
+        assert document["schema_version"] == "1.5"
     diagnosis = document_of(of(bare, KNOWN, models))
     prognosis = document_of(of(bare, WOMAN, models))
     assert diagnosis["diagnosis"]["indeterminate"] is False

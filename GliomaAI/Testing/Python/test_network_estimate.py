@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from assessment_makers import PROVENANCE, template_study
 from estimate_makers import write_packs
 from jsonschema import validate
-from multitask_makers import APART, COHORT, settings_of, write_multitask_pack
+from multitask_makers import APART, COHORT, UNIFIED, settings_of, write_multitask_pack
 
 from gliomaai_training.diagnosis.states import LABELS
 from gliomaai_training.inference.config import EngineConfig
@@ -28,7 +28,13 @@ from GliomaAILib.assessment.assess import assess
 from GliomaAILib.assessment.assessment import Assessment
 from GliomaAILib.assessment.estimate import NO_TUMOUR, EstimateModels, estimated
 from GliomaAILib.assessment.estimates import SIMULATED_ONLY, Basis, NetworkEstimate
-from GliomaAILib.assessment.network import ANSWERS_ALONE, NO_CURVE, NO_READER, NOT_MEASURED
+from GliomaAILib.assessment.network import (
+    ANSWERS_ALONE,
+    NO_CURVE,
+    NO_ONE_TUMOUR,
+    NO_READER,
+    NOT_MEASURED,
+)
 from GliomaAILib.assessment.reassess import reassess
 from GliomaAILib.intake.facts import ClinicalFacts
 from GliomaAILib.output.content import report_content
@@ -217,6 +223,49 @@ def test_tissue_against_the_network_is_a_finding(folder: Path) -> None:
 
 
 # Honesty
+
+
+def pack_saying(folder: Path, states: dict[str, float]) -> ModelPack:
+    """A pack whose state head gives everybody these probabilities, and the rest of 1 in tenths of
+    a percent at most."""
+    import torch
+
+    head = {
+        "heads.state.5.weight": torch.zeros(len(LABELS), UNIFIED["hidden_width"]),
+        "heads.state.5.bias": torch.tensor([np.log(states.get(one, 1e-4)) for one in LABELS]),
+    }
+    return write_multitask_pack(folder, settings_of(voxel_mm=3.0), head)
+
+
+@pytest.mark.parametrize(
+    ("states", "call", "more"),
+    [
+        (
+            {"O3": 0.6, "GBM": 0.3, "A3": 0.1},
+            "Likeliest state: Oligodendroglioma, grade 3 (60 %).",
+            "",
+        ),
+        ({"NEC": 0.7, "GBM": 0.3}, "Likeliest state: IDH-wildtype glioma, NEC (70 %).", ""),
+        (  # co-deleted 51 %, yet no grade is likelier than 4
+            {"GBM": 0.44, "O2": 0.26, "O3": 0.25, "A2": 0.05},
+            "Likeliest state: Glioblastoma, IDH-wildtype (44 %).",
+            f" {NO_ONE_TUMOUR}",
+        ),
+        (  # mutant 70 %, each of its grades less likely than glioblastoma
+            {"GBM": 0.3, "A2": 0.25, "A3": 0.2, "A4": 0.25},
+            "Likeliest state: Glioblastoma, IDH-wildtype (30 %).",
+            " No state stands out: question by question, the answers are those of Astrocytoma, "
+            "IDH-mutant, grade 4.",
+        ),
+    ],
+)
+def test_the_call_is_a_state(
+    tmp_path: Path, states: dict[str, float], call: str, more: str
+) -> None:
+    """Marginals may contradict each other where no state is likely; what is said may not."""
+    pack = pack_saying(tmp_path / "saying", states)
+    said = network_of(told(run(pack), pack))
+    assert f"{call}{more}" in said.notes
 
 
 def test_simulated_patients_are_said_everywhere(bare: Assessment, pack: ModelPack) -> None:

@@ -5,8 +5,10 @@ import json
 from review_fakes import document, labels
 
 from GliomaAILib.intake.facts import ClinicalFacts
+from GliomaAILib.review.availability import Situation, commands
 from GliomaAILib.review.risk import DASH, TIMES, risk_view
 from GliomaAILib.review.state import ReviewState
+from GliomaAILib.scene.port import CaseRecord
 
 MODEL = {
     "name": "With volumes",
@@ -87,7 +89,10 @@ FACTS = ClinicalFacts(idh="mutant", grade=3)
 def state(**more: object) -> ReviewState:
     content = {**json.loads(document(labels())), **more}
     return ReviewState(
-        has_result=True, document=content, facts=ClinicalFacts(idh="mutant", grade=3)
+        has_result=True,
+        document=content,
+        facts=ClinicalFacts(idh="mutant", grade=3),
+        commands=commands(Situation(CaseRecord(), (), document=content)),
     )
 
 

@@ -255,6 +255,20 @@ def test_the_diameters_are_toggled(case: MRMLCaseScene, views: CaseViews) -> Non
     assert not referenced(case.node, DIAMETER)[0].GetDisplayVisibility()
 
 
+def test_the_slice_of_the_diameters_is_gone_to(
+    app: scene_app.HeadlessApp, case: MRMLCaseScene, views: CaseViews
+) -> None:
+    views.set_plane("sagittal")
+    views.diameters = False
+    assert views.show_diameters()
+    assert views.diameters
+    for node in layout.slice_nodes(app.scene).values():
+        assert node.GetOrientation() == "Axial"
+        assert node.GetSliceToRAS().GetElement(2, 3) == pytest.approx(-20)
+    case.show_diameters(())
+    assert not views.show_diameters()
+
+
 def test_without_a_window_nothing_fails(case: MRMLCaseScene) -> None:
     views = CaseViews(case.node)
     assert not views.show_layout()

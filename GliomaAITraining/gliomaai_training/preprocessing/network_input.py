@@ -122,8 +122,9 @@ def normalise(array: NDArray[np.generic], brain: NDArray[np.bool_]) -> NDArray[n
         return result
     # Percentiles of a regular sample: a full sort of millions of voxels buys no precision.
     sample = values[:: max(1, values.size // 200_000)]
-    low, high = np.percentile(sample, CLIP_PERCENTILES)
-    lower, middle, upper = np.percentile(sample, (25, 50, 75))
+    low, lower, middle, upper, high = np.percentile(
+        sample, (CLIP_PERCENTILES[0], 25, 50, 75, CLIP_PERCENTILES[1])
+    )
     # More than half of the voxels alike, as in a phantom: the range is 0, the deviation is not.
     scale = float((upper - lower) / NORMAL_INTERQUARTILE_RANGE or values.std())
     if scale > 0:

@@ -9,9 +9,8 @@ from gliomaai_training.progress import Progress
 from GliomaAILib.intake.recognise import Candidate
 from GliomaAILib.intake.study import Inspection, inspect_study
 from GliomaAILib.output.folder import complete_or_nothing
-from GliomaAILib.raw_volume import write_raw
 from GliomaAILib.worker.protocol import Finished, Inspect
-from GliomaAILib.worker.scene_files import raw_volume
+from GliomaAILib.worker.scene_files import write_image
 
 STAGE = "volumes"
 
@@ -62,7 +61,7 @@ def _volumes(inspection: Inspection, folder: Path, progress: Progress) -> Mappin
         for index, candidate in enumerate(inspection.candidates):
             progress(STAGE, index / len(inspection.candidates))
             name = f"{candidate.number}.nrrd"
-            write_raw(raw_volume(candidate.image), scratch / name)
+            write_image(candidate.image, scratch / name)
             names[str(candidate.number)] = str(folder / name)
         progress(STAGE, 1.0)
     return names

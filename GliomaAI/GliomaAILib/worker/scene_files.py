@@ -30,12 +30,18 @@ _PLAIN = frozenset({"uint8", "int8", "uint16", "int16", "float32"})
 """Voxel types that a volume keeps; others become float32, which every viewer takes."""
 
 
-def raw_volume(image: sitk.Image) -> RawVolume:
-    """An image as a raw volume; voxel types that are wider than needed become float32."""
+def write_image(image: sitk.Image, file: Path) -> None:
+    """Writes an image as a raw volume; voxel types that are wider than needed become float32.
+
+    The image stays alive until it is written: the array is a view of its memory.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     array = sitk.GetArrayViewFromImage(image)
     if array.dtype.name not in _PLAIN:
         array = array.astype(np.float32)
-    return RawVolume(array, Grid.of(image).ijk_to_ras)
+    write_raw(RawVolume(array, Grid.of(image).ijk_to_ras), file)
 
 
 def write_scene_files(assessment: Assessment, folder: Path) -> None:
@@ -49,10 +55,10 @@ def write_scene_files(assessment: Assessment, folder: Path) -> None:
         # Empty where there are none, so that those of an earlier result do not stay.
         content = b"" if assessment.features is None else assessment.features.to_bytes()
         (folder / FEATURES).write_bytes(content)
-    write_raw(raw_volume(assessment.segmentation), folder / LABELS)
+    write_image(assessment.segmentation, folder / LABELS)
     uncertainty = native_uncertainty(assessment)
     if uncertainty is not None:
-        write_raw(raw_volume(uncertainty), folder / UNCERTAINTY)
+        write_image(uncertainty, folder / UNCERTAINTY)
 
 
 def kept_features(folder: Path) -> bytes | None:
@@ -85,7 +91,7 @@ def write_saliency(assessment: Assessment, folder: Path) -> dict[str, str]:
     files = {}
     for target, image in native_saliency(assessment).items():
         file = folder / f"saliency_{target.name.replace(':', '_')}.nrrd"
-        write_raw(raw_volume(shown_saliency(image)), file)
+        write_image(shown_saliency(image), file)
         files[f"{SALIENCY}{target.name}"] = file.name
     return files
 

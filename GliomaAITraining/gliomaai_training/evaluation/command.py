@@ -262,6 +262,7 @@ def _write_summary(
         "ece_after": round(calibration.after.expected_calibration_error, 5),
         **settings["calibration"],
         **settings["postprocessing"],
+        **settings["inference"],
     }
     of_tasks = {} if tasks is None else {TASKS: tasks.model_dump(mode="json")}
     document = {**told, **settings, **of_tasks}
